@@ -1,0 +1,2 @@
+// Package agent is being built.
+package agent

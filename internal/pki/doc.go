@@ -1,0 +1,2 @@
+// Package pki is being built.
+package pki

@@ -1,0 +1,2 @@
+// Package puppetfunc is being built.
+package puppetfunc

@@ -1,0 +1,2 @@
+// Package query is the language for naming nodes.
+package query

@@ -1,0 +1,2 @@
+// Package registry is being built.
+package registry
