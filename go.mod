@@ -12,3 +12,5 @@ require (
 	golang.org/x/sys v0.45.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+
+require golang.org/x/sys v0.50.0
