@@ -10,3 +10,4 @@ require (
 	golang.org/x/sys v0.45.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+require github.com/alecthomas/participle/v2 v2.1.4 // indirect
