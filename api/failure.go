@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -30,7 +31,7 @@ func (f *Failure) Error() string { return f.Message }
 
 // fail makes a failure; the codes are named by status so that they stay few.
 func fail(status int, format string, args ...any) *Failure {
-	return &Failure{Code: codes[status], Message: fmt.Sprintf(format, args...), status: status}
+	return &Failure{Code: codeOf(status), Message: fmt.Sprintf(format, args...), status: status}
 }
 
 func (f *Failure) hint(format string, args ...any) *Failure {
@@ -38,17 +39,29 @@ func (f *Failure) hint(format string, args ...any) *Failure {
 	return f
 }
 
-var codes = map[int]string{
-	http.StatusBadRequest:            "not_understood",
-	http.StatusUnauthorized:          "unauthenticated",
-	http.StatusForbidden:             "forbidden",
-	http.StatusNotFound:              "not_found",
-	http.StatusMethodNotAllowed:      "method_not_allowed",
-	http.StatusRequestEntityTooLarge: "too_large",
-	http.StatusUnsupportedMediaType:  "unsupported_encoding",
-	http.StatusTooManyRequests:       "too_many_requests",
-	http.StatusInternalServerError:   "internal",
-	http.StatusServiceUnavailable:    "unavailable",
+func codeOf(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "not_understood"
+	case http.StatusUnauthorized:
+		return "unauthenticated"
+	case http.StatusForbidden:
+		return "forbidden"
+	case http.StatusNotFound:
+		return "not_found"
+	case http.StatusMethodNotAllowed:
+		return "method_not_allowed"
+	case http.StatusRequestEntityTooLarge:
+		return "too_large"
+	case http.StatusUnsupportedMediaType:
+		return "unsupported_encoding"
+	case http.StatusTooManyRequests:
+		return "too_many_requests"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	default:
+		return "internal"
+	}
 }
 
 // failureOf says in the terms of HTTP what err is. What nobody foresaw is
@@ -64,7 +77,7 @@ func failureOf(err error) *Failure {
 		return routerFailure(he)
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge()
+		return fail(http.StatusRequestEntityTooLarge, "the request is larger than it may be")
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fail(http.StatusServiceUnavailable, "the query took longer than it may").
@@ -73,11 +86,20 @@ func failureOf(err error) *Failure {
 	return fail(http.StatusServiceUnavailable, "%v", err)
 }
 
+// syntaxFailure keeps apart what SyntaxError.Error says in one line, so that a
+// client can say it in its own way.
 func syntaxFailure(syn *query.SyntaxError) *Failure {
-	f := fail(http.StatusBadRequest, "%s", syn.Error())
+	f := fail(http.StatusBadRequest, "column %d: %s", syn.Column(), syn.Problem)
 	f.Code = "syntax"
+	if syn.Want != "" {
+		f.Message += "; want " + syn.Want
+	}
+	f.Hint = syn.Hint
+	if syn.Suggestion != "" {
+		f.Hint = strings.TrimPrefix(f.Hint+"; did you mean: "+syn.Suggestion, "; ")
+	}
 	f.Start, f.End = &syn.Offset, &syn.End
-	f.Hint, f.Text, f.Dialect = syn.Hint, syn.Text, string(syn.Dialect)
+	f.Text, f.Dialect = syn.Text, string(syn.Dialect)
 	return f
 }
 

@@ -168,9 +168,9 @@ func (s *TokenStore) now() time.Time {
 // A secret is a prefix that leak scanners can look for, 32 random bytes, and
 // a checksum that tells a mistyped token from a revoked one.
 const (
-	tokenPrefix   = "mst_"
-	randomDigits  = 43 // of 32 bytes in base 62
-	checkDigits   = 6  // of a CRC-32 in base 62
+	tokenPrefix  = "mst_"
+	randomDigits = 43 // of 32 bytes in base 62
+	checkDigits  = 6  // of a CRC-32 in base 62
 )
 
 func newSecret() string {
