@@ -27,3 +27,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+require github.com/alecthomas/participle/v2 v2.1.4 // indirect
