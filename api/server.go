@@ -25,6 +25,8 @@ type Registry interface {
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
+	Names() (registry.Names, error)
+	Stats() registry.Stats
 }
 
 // Check is one thing that must be well for the server to be ready.
@@ -103,7 +105,7 @@ func New(c Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.metrics = newMetrics(c.Registry)
+	s.metrics = newMetrics(c.Registry, s.log)
 	s.build()
 	return s, nil
 }
