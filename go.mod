@@ -28,3 +28,6 @@ require (
 	pgregory.net/rapid v1.3.0 // indirect
 )
 require github.com/alecthomas/participle/v2 v2.1.4 // indirect
+require github.com/go-json-experiment/json v1.27.2
+
+require golang.org/x/sys v0.50.0
