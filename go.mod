@@ -33,3 +33,4 @@ require (
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.46.0
 )
+require github.com/go-stomp/stomp/v3 v3.1.5
