@@ -5,7 +5,7 @@ go 1.26.8
 require (
 	github.com/shirou/gopsutil/v4 v4.26.10
 	go.yaml.in/yaml/v3 v3.0.6
-	golang.org/x/sys v0.50.0
+	golang.org/x/sys v0.48.0
 )
 
 require (
