@@ -3,6 +3,7 @@ module muster
 go 1.26.8
 
 require (
+	github.com/go-json-experiment/json v1.27.2
 	github.com/shirou/gopsutil/v4 v4.26.10
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sys v0.48.0
