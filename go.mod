@@ -18,3 +18,4 @@ require (
 	github.com/tklauser/numcpus v0.12.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 )
+require github.com/go-stomp/stomp/v3 v3.1.5
