@@ -19,3 +19,6 @@ require (
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 )
 require github.com/go-stomp/stomp/v3 v3.1.5
+require github.com/go-json-experiment/json v1.27.2
+
+require golang.org/x/sys v0.50.0
