@@ -2,7 +2,6 @@ package registry
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -50,16 +49,18 @@ func (l Lifecycle) State(n *Node, now time.Time) State {
 
 // stateAt is the one place where an age becomes a state.
 func (l Lifecycle) stateAt(age, interval time.Duration) State {
-	if interval == 0 {
-		interval = orDefault(l.Interval, time.Hour)
-	}
 	switch {
 	case age >= orDefault(l.ExpireAfter, 7*24*time.Hour):
 		return Expired
-	case age >= time.Duration(orDefault(l.StaleIntervals, 3))*interval:
+	case age >= time.Duration(orDefault(l.StaleIntervals, 3))*l.interval(interval):
 		return Stale
 	}
 	return Active
+}
+
+// interval is the time between a node's registrations, as told or assumed.
+func (l Lifecycle) interval(told time.Duration) time.Duration {
+	return orDefault(told, orDefault(l.Interval, time.Hour))
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -69,13 +70,3 @@ func orDefault[T comparable](v, def T) T {
 	}
 	return v
 }
-
-// live are the states a reader gets who names none.
-func (d Discovery) states() []State {
-	if len(d.States) == 0 {
-		return []State{Active, Stale}
-	}
-	return d.States
-}
-
-func (d Discovery) wants(s State) bool { return slices.Contains(d.states(), s) }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -39,4 +40,21 @@ type Beat struct {
 	Sequence uint64
 	Sent     time.Time
 	Received time.Time
+}
+
+// Touched returns n with a beat's times. A source that n does not have is ignored.
+func (n Node) Touched(b Beat) Node {
+	old := n.Sections[b.Source]
+	if old == nil {
+		return n
+	}
+	s := *old
+	s.Sequence, s.Sent, s.Received = b.Sequence, b.Sent, b.Received
+	sections := maps.Clone(n.Sections)
+	sections[b.Source] = &s
+	n.Sections = sections
+	if b.Source != Trusted && s.Received.After(n.LastSeen) {
+		n.LastSeen = s.Received
+	}
+	return n
 }
