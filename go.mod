@@ -6,7 +6,7 @@ require (
 	github.com/go-json-experiment/json v1.27.2
 	github.com/shirou/gopsutil/v4 v4.26.10
 	go.yaml.in/yaml/v3 v3.0.6
-	golang.org/x/sys v0.48.0
+	golang.org/x/sys v0.50.0
 )
 
 require (
@@ -18,7 +18,10 @@ require (
 	github.com/tklauser/numcpus v0.12.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 )
-require github.com/go-stomp/stomp/v3 v3.1.5
-require github.com/go-json-experiment/json v1.27.2
 
-require golang.org/x/sys v0.50.0
+require github.com/go-stomp/stomp/v3 v3.1.5
+
+require (
+	github.com/klauspost/compress v1.20.4
+	go.etcd.io/bbolt v1.5.0
+)
