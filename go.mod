@@ -42,3 +42,10 @@ require (
 	golang.org/x/text v0.42.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+require github.com/go-stomp/stomp/v3 v3.1.5
+
+require (
+	github.com/klauspost/compress v1.20.4
+	go.etcd.io/bbolt v1.5.0
+)
