@@ -2,17 +2,20 @@ package api
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
+
+	"muster/internal/pki"
 )
 
-// Joiner answers those who hand in a join token. It checks the token, signs the
-// request and says where the brokers are; what goes in and out is its own JSON.
+// Joiner answers those who hand in a join token: [pki.Authority.Admit], and
+// beside the certificate where the brokers are. A [*pki.Denied] is a refusal.
 type Joiner interface {
-	Join(ctx context.Context, request []byte) (answer any, err error)
+	Join(context.Context, pki.JoinRequest) (pki.JoinAnswer, error)
 }
 
 // join needs no principal: the token in the request is the proof.
@@ -24,10 +27,16 @@ func (s *Server) join(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !json.Valid(body) {
-		return fail(http.StatusBadRequest, "the body is not JSON")
+	var request pki.JoinRequest
+	if err := json.Unmarshal(body, &request, json.RejectUnknownMembers(true)); err != nil {
+		return fail(http.StatusBadRequest, "this is no request to join: %s", jsonProblem(err))
 	}
-	answer, err := s.Joiner.Join(c.Request().Context(), body)
+	answer, err := s.Joiner.Join(c.Request().Context(), request)
+	if denied, ok := errors.AsType[*pki.Denied](err); ok {
+		f := fail(http.StatusForbidden, "%s", denied.Detail)
+		f.Code = "denied_" + denied.Reason
+		return f
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"muster/internal/pki"
 )
 
 const principalKey = "principal"
@@ -79,20 +81,30 @@ func (s *Server) byToken(secret string) (Principal, error) {
 // byCertificate trusts a certificate that the TLS handshake has verified.
 func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
 	if s.Revoked != nil && s.Revoked(cert) {
-		return Principal{}, fail(http.StatusUnauthorized, "the certificate of %s was revoked", cert.Subject.CommonName)
+		return Principal{}, fail(http.StatusUnauthorized, "the certificate of %s was revoked", pki.NameOf(cert))
 	}
-	name := cert.Subject.CommonName
+	name := pki.NameOf(cert)
 	if name == "" {
 		return Principal{}, fail(http.StatusUnauthorized, "the certificate carries no name")
 	}
-	p := Principal{Name: name, Role: NodeRole, Auth: "cert"}
-	if s.CertificateRole != nil {
-		p.Role = s.CertificateRole(cert)
-	}
+	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert"}
 	if role, ok := s.roleByName(name); ok {
 		p.Role = role
 	}
 	return p, nil
+}
+
+// roleOf is what a certificate says of its holder. The registries of a site
+// need to ask, and nothing more.
+func roleOf(cert *x509.Certificate) Role {
+	switch pki.RoleOf(cert) {
+	case pki.RoleOperator:
+		return Operator
+	case pki.RoleRegistry:
+		return Reader
+	default:
+		return NodeRole
+	}
 }
 
 // roleByName is what the configuration says of a certificate's name: exactly

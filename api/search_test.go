@@ -247,9 +247,10 @@ func TestNamesAreUnlimitedAndFieldsPaged(t *testing.T) {
 		}
 		cursor = a.body["cursor"].(string)
 		f.nodes = slices.Delete(f.nodes, 10, 11) // one of those already given goes away
-		f.nodes = append(f.nodes, registry.Node{Identity: "n02499a", State: registry.Active, LastSeen: now})[:2500]
+		late := registry.Identity(fmt.Sprintf("n02499%c", 'a'+len(sizes)))
+		f.nodes = append(f.nodes, registry.Node{Identity: late, State: registry.Active, LastSeen: now})
 	}
-	if !slices.Equal(sizes, []int{1000, 1000, 502}) && !slices.Equal(sizes, []int{1000, 1000, 501}) && !slices.Equal(sizes, []int{1000, 1000, 500}) {
+	if !slices.Equal(sizes, []int{1000, 1000, 502}) { // two came while we read
 		t.Errorf("pages are of %v", sizes)
 	}
 	for i := range 2500 {
@@ -257,7 +258,7 @@ func TestNamesAreUnlimitedAndFieldsPaged(t *testing.T) {
 			t.Fatalf("%s was on no page", name)
 		}
 	}
-	if slices.Compact(slices.Clone(all)); len(slices.Compact(slices.Clone(all))) != len(all) {
+	if len(slices.Compact(slices.Clone(all))) != len(all) {
 		t.Error("a node was given twice")
 	}
 }

@@ -47,13 +47,12 @@ type Config struct {
 	// client certificates are accepted. Nil: plain HTTP, on loopback only.
 	TLS *tls.Config
 
-	// CertificateRole says what a client certificate's own words make of its
-	// holder; nil: all are nodes. Revoked says which are not accepted; nil: none.
-	CertificateRole func(*x509.Certificate) Role
-	Revoked         func(*x509.Certificate) bool
+	// Revoked says which client certificates are not accepted; nil: none.
+	Revoked func(*x509.Certificate) bool
 
-	// Roles are given by certificate name, and win over CertificateRole. A
-	// name may have * for any characters but a dot's: "puppet*.acme.net".
+	// Roles are given by certificate name, and win over what a certificate
+	// says of its holder, which without either is a node. A name may have *
+	// for any characters but a dot's: "puppet*.acme.net".
 	Roles map[string]Role
 
 	Tokens *TokenStore // nil: no tokens
