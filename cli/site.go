@@ -113,7 +113,7 @@ func (s *site) close() {
 func (s *site) openStore(ctx context.Context) (registry.Store, error) {
 	switch {
 	case s.store == "":
-		return boltstore.Open(filepath.Join(s.dir, "nodes.db"))
+		return boltstore.Open(ctx, filepath.Join(s.dir, "nodes.db"))
 	case strings.HasPrefix(s.store, "mongodb://"), strings.HasPrefix(s.store, "mongodb+srv://"):
 		return mongostore.Open(ctx, mongostore.Config{URI: s.store})
 	}
