@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -67,7 +68,7 @@ func (j joiner) Join(_ context.Context, request []byte) (any, error) {
 		return nil, err
 	}
 	answer := pki.JoinAnswer{
-		Certificate: pki.EncodeCertificates(cert), CA: pki.EncodeCertificates(j.authority.Certificate()),
+		Certificate: pemOf(cert), CA: pemOf(j.authority.Certificate()),
 		Brokers: j.brokerURIs, Collective: j.collectives[0], Interval: int(agent.DefaultInterval.Seconds()),
 	}
 	if j.stomp != nil { // a foreign broker's login is the site's to hand out
@@ -75,6 +76,10 @@ func (j joiner) Join(_ context.Context, request []byte) (any, error) {
 		answer.Login, answer.Passcode = name, pki.Passcode(j.secret, name)
 	}
 	return answer, nil
+}
+
+func pemOf(cert *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
 }
 
 // baseURL is the address at which this site answers HTTP.
