@@ -19,7 +19,7 @@ import (
 // right.
 //
 // It may be used by several goroutines at once; several processes may share
-// the file.
+// the file. The zero Counter is one without a file.
 type Counter struct {
 	path string
 	now  func() time.Time
@@ -33,9 +33,6 @@ type Counter struct {
 // nothing: then only a right clock makes the numbers go up from one process
 // to the next. A nil now means time.Now.
 func OpenCounter(path string, now func() time.Time) (*Counter, error) {
-	if now == nil {
-		now = time.Now
-	}
 	c := &Counter{path: path, now: now}
 	if path == "" {
 		return c, nil
@@ -70,7 +67,11 @@ func (c *Counter) Next() (uint64, error) {
 }
 
 func (c *Counter) step() uint64 {
-	c.last = max(c.last+1, uint64(max(c.now().UnixNano(), 0)))
+	now := time.Now
+	if c.now != nil {
+		now = c.now
+	}
+	c.last = max(c.last+1, uint64(max(now().UnixNano(), 0)))
 	return c.last
 }
 
