@@ -20,6 +20,9 @@ const MaxBody = 8 << 20
 // in case is refused: readers would disagree about which one counts.
 var envelope = []string{"identity", "facts", "classes", "agents", "collectives", "interval", "lastseen"}
 
+// ours are the keys that AppendNode writes besides.
+var ours = []string{"state", "firstseen", "auth", "warnings", "sections"}
+
 // DecodeRegistration reads the JSON body of a registration:
 //
 //	{"identity":"db1.acme.net","facts":{},"classes":[],"agents":[],
@@ -79,6 +82,8 @@ func (r reader) unknown(key string, reg *Registration) error {
 		}
 	}
 	switch {
+	case slices.Contains(ours, key):
+		// Written by AppendNode: what only a registry can say.
 	case strings.EqualFold(key, string(Trusted)):
 		reg.Warnings = append(reg.Warnings, "trusted facts come from the certificate or an operator, not from a registration: left out")
 	case len(reg.Warnings) < maxWarnings:
@@ -159,8 +164,8 @@ func float(v any) (float64, bool) {
 //
 // It is for documents that are asked and not kept: nothing is dropped or
 // checked but that they are well-formed. "_id" serves where there is no
-// identity; "trusted", "state" and "auth" are understood; every other key is
-// kept in Extra. The error is in words and without the line's number.
+// identity; "trusted", "state" and "auth" are understood, and every other key is
+// passed over. The error is in words and without the line's number.
 func DecodeDocument(line []byte) (*query.Document, error) {
 	doc, id := &query.Document{}, ""
 	r := newReader(line)
@@ -187,10 +192,7 @@ func DecodeDocument(line []byte) (*query.Document, error) {
 		case "lastseen":
 			doc.Seen, err = r.lastSeen()
 		default:
-			if doc.Extra == nil {
-				doc.Extra = map[string]any{}
-			}
-			doc.Extra[key], err = r.value(MaxDepth)
+			err = r.skip()
 		}
 		return err
 	})

@@ -32,7 +32,6 @@ type Config struct {
 	Log *slog.Logger     // nil: slog.Default()
 }
 
-
 // Registry is the table of nodes. Its methods may be called from several
 // goroutines.
 type Registry struct {

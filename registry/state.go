@@ -2,7 +2,6 @@ package registry
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -71,13 +70,3 @@ func orDefault[T comparable](v, def T) T {
 	}
 	return v
 }
-
-// live are the states a reader gets who names none.
-func (d Discovery) states() []State {
-	if len(d.States) == 0 {
-		return []State{Active, Stale}
-	}
-	return d.States
-}
-
-func (d Discovery) wants(s State) bool { return slices.Contains(d.states(), s) }
