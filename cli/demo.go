@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -161,7 +160,7 @@ func (d *demo) cast(ctx context.Context, dir string) error {
 	nrpe := agent.NRPE{Paths: []string{checks}}.Agent()
 	for _, r := range fleet {
 		daemon := agent.Daemon{Collect: played(r, d.env.Now), Agents: []agent.Agent{nrpe}, Collectives: r.Collectives}
-		if err := d.addNode(r.Identity, dir, daemon); err != nil {
+		if err := d.addNode(r.Identity, daemon); err != nil {
 			return err
 		}
 	}
@@ -170,10 +169,10 @@ func (d *demo) cast(ctx context.Context, dir string) error {
 		return err
 	}
 	own := agent.Collector{Facts: facts.Source{Facter: "off"}} // Facter takes a second
-	return d.addNode(name, dir, agent.Daemon{Collect: own.Collect, Agents: []agent.Agent{nrpe}})
+	return d.addNode(name, agent.Daemon{Collect: own.Collect, Agents: []agent.Agent{nrpe}})
 }
 
-func (d *demo) addNode(name, dir string, daemon agent.Daemon) error {
+func (d *demo) addNode(name string, daemon agent.Daemon) error {
 	pair, err := d.site.issue(name, pki.RoleNode)
 	if err != nil {
 		return err
@@ -182,7 +181,7 @@ func (d *demo) addNode(name, dir string, daemon agent.Daemon) error {
 	if err != nil {
 		return err
 	}
-	daemon.Counter, err = wire.OpenCounter(filepath.Join(dir, "sequence-"+strings.ToLower(name)))
+	daemon.Counter, err = wire.OpenCounter("", d.env.Now)
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func (a *app) daemon(c config, pair *pki.KeyPair, dir string, client *bus.Client
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return agent.Daemon{}, fmt.Errorf("making the data folder: %w", err)
 	}
-	counter, err := wire.OpenCounter(filepath.Join(dir, "sequence"))
+	counter, err := wire.OpenCounter(filepath.Join(dir, "sequence"), a.env.Now)
 	if err != nil {
 		return agent.Daemon{}, err
 	}

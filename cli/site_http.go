@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -27,21 +26,10 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		roles[name] = api.Operator
 	}
 	return api.New(api.Config{
-		Registry: s.registry, Open: s.open, TLS: conf, CertificateRole: certificateRole, Revoked: s.authority.IsRevoked,
+		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.authority.IsRevoked,
 		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
-}
-
-func certificateRole(cert *x509.Certificate) api.Role {
-	switch pki.RoleOf(cert) {
-	case pki.RoleOperator:
-		return api.Operator
-	case pki.RoleRegistry:
-		return api.Reader // another registry of the site may ask
-	case pki.RoleNode:
-	}
-	return api.NodeRole
 }
 
 func brokerReady(client *bus.Client) error {
@@ -58,14 +46,10 @@ func brokerReady(client *bus.Client) error {
 // joiner admits nodes that hand in a token, and tells them where the broker is.
 type joiner struct{ *site }
 
-func (j joiner) Join(_ context.Context, request []byte) (any, error) {
-	var r pki.JoinRequest
-	if err := json.Unmarshal(request, &r); err != nil {
-		return nil, &pki.Denied{Reason: pki.DeniedRequest, Detail: "the request is not JSON of the known shape"}
-	}
+func (j joiner) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
 	cert, err := j.authority.Admit(r)
 	if err != nil {
-		return nil, err
+		return pki.JoinAnswer{}, err
 	}
 	answer := pki.JoinAnswer{
 		Certificate: pemOf(cert), CA: pemOf(j.authority.Certificate()),
