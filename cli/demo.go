@@ -95,13 +95,23 @@ func (a *app) demo(ctx context.Context, f demoFlags) (err error) {
 	defer withdraw()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts := []func(context.Context) error{d.site.serve, func(ctx context.Context) error {
-		if err := d.tour(ctx); err != nil || f.once {
-			defer cancel()
-			return err
+	return together(ctx, d.site.serve, d.play, func(ctx context.Context) error {
+		err := d.tour(ctx)
+		if err == nil && f.once {
+			cancel()
 		}
+		return err
+	})
+}
+
+// play runs the nodes, once the registry hears them.
+func (d *demo) play(ctx context.Context) error {
+	select {
+	case <-d.site.listening:
+	case <-ctx.Done():
 		return nil
-	}}
+	}
+	parts := make([]func(context.Context) error, 0, 2*len(d.fleet))
 	for i := range d.fleet {
 		parts = append(parts, d.clients[i].Run, d.fleet[i].Run)
 	}
