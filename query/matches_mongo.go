@@ -486,4 +486,3 @@ func mongoMod(v any, divisor, remainder float64) bool {
 	}
 	return false
 }
-

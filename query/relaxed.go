@@ -16,7 +16,7 @@ import (
 type relaxed struct {
 	kind     relaxedKind
 	pos, end int
-	bare     bool   // a word without quotes, or another form that JSON does not know
+	bare     bool   // a word without quotes
 	text     string // the text of a string, the pattern of a regex
 	flags    string // the flags of a regex
 	value    any    // what a scalar stands for: nil, bool, int64, float64, json.Number, string or time.Time
@@ -45,12 +45,12 @@ const (
 
 // readRelaxed reads JSON, a JavaScript literal or a Ruby hash. The text has
 // passed checkText, which bounds its depth.
-func readRelaxed(d Dialect, text string) (relaxed, error) {
+func readRelaxed(text string) (relaxed, error) {
 	parsed, err := relaxedParser.ParseString("", text)
 	if err != nil {
-		return relaxed{}, relaxedMistake(d, text)
+		return relaxed{}, relaxedMistake(text)
 	}
-	r := relaxedReader{dialect: d, text: text}
+	r := relaxedReader{text: text}
 	value := r.node(&parsed.Value)
 	if r.err != nil {
 		return relaxed{}, r.err
@@ -60,14 +60,13 @@ func readRelaxed(d Dialect, text string) (relaxed, error) {
 
 // relaxedReader turns the grammar's tree into values; err is the first mistake.
 type relaxedReader struct {
-	dialect Dialect
-	text    string
-	err     *SyntaxError
+	text string
+	err  *SyntaxError
 }
 
 func (r *relaxedReader) fail(pos, end int, problem, want, hint string) {
 	if r.err == nil {
-		r.err = &SyntaxError{Dialect: r.dialect, Text: r.text, Offset: pos, End: end, Problem: problem, Want: want, Hint: hint}
+		r.err = &SyntaxError{Offset: pos, End: end, Problem: problem, Want: want, Hint: hint}
 	}
 }
 
@@ -121,7 +120,7 @@ func (r *relaxedReader) items(items []*relaxedItem) []relaxed {
 // comma demands a comma after all but the last of n.
 func (r *relaxedReader) comma(comma string, i, n int) {
 	if comma == "" && i < n-1 && r.err == nil {
-		r.err = relaxedMistake(r.dialect, r.text)
+		r.err = relaxedMistake(r.text)
 	}
 }
 
@@ -146,10 +145,8 @@ func (r *relaxedReader) scalar(t lexer.Token) relaxed {
 	switch first := t.Value[0]; {
 	case first == '/':
 		return r.regexLiteral(t)
-	case first == '"' || first == '\'' || first == '`':
-		out.kind, out.bare, out.text = relaxedString, first != '"', r.word(t)
-	case first == ':' && !strings.HasPrefix(t.Value, "::"):
-		out.kind, out.bare, out.text = relaxedString, true, r.word(t)
+	case strings.IndexByte("\"'`", first) >= 0, first == ':' && !strings.HasPrefix(t.Value, "::"):
+		out.kind, out.text = relaxedString, r.word(t)
 	default:
 		return r.bareWord(t.Value, out)
 	}
@@ -161,7 +158,7 @@ func (r *relaxedReader) scalar(t lexer.Token) relaxed {
 func (r *relaxedReader) bareWord(word string, out relaxed) relaxed {
 	switch word {
 	case "null", "nil":
-		out.kind, out.bare = relaxedNull, word == "nil"
+		out.kind = relaxedNull
 		return out
 	case "true", "false":
 		out.kind, out.value = relaxedBool, word == "true"
@@ -212,7 +209,7 @@ func relaxedNumeral(word string) (any, bool) {
 func (r *relaxedReader) regexLiteral(t lexer.Token) relaxed {
 	last := strings.LastIndexByte(t.Value, '/')
 	return relaxed{
-		kind: relaxedPattern, pos: t.Pos.Offset, end: tokenEnd(t), bare: true,
+		kind: relaxedPattern, pos: t.Pos.Offset, end: tokenEnd(t),
 		text:  strings.ReplaceAll(t.Value[1:last], `\/`, `/`),
 		flags: t.Value[last+1:],
 	}
@@ -223,7 +220,7 @@ var relaxedCalls = []string{"ISODate", "Date", "RegExp", "NumberInt", "NumberLon
 
 func (r *relaxedReader) call(c *relaxedCall) relaxed {
 	name := strings.TrimSpace(strings.TrimPrefix(strings.TrimSuffix(c.Name.Value, "("), "new"))
-	out := relaxed{pos: c.Name.Pos.Offset, end: tokenEnd(c.Close), bare: true}
+	out := relaxed{pos: c.Name.Pos.Offset, end: tokenEnd(c.Close)}
 	args := r.items(c.Args)
 	if r.err != nil {
 		return out
@@ -288,21 +285,9 @@ func (r *relaxedReader) dateCall(name string, arg relaxed, out *relaxed) {
 		out.value = time.UnixMilli(ms).UTC()
 		return
 	}
-	when, ok := parseDate(arg.text)
+	when, ok := parseTime(arg.text)
 	if arg.kind != relaxedString || !ok {
 		r.fail(arg.pos, arg.end, "this is not a date", `a date such as "2026-11-01" or "2026-11-01T04:26:40Z"`, "")
 	}
 	out.value = when
-}
-
-// dateLayouts are the written forms of a date; without a zone it is UTC.
-var dateLayouts = []string{time.RFC3339Nano, "2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02 15:04:05Z07:00"}
-
-func parseDate(text string) (time.Time, bool) {
-	for _, layout := range dateLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
 }

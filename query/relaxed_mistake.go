@@ -7,10 +7,10 @@ import (
 // relaxedMistake finds the first thing wrong in a text that the grammar has
 // refused. It reads the tokens again with a stack of what is open: the
 // parser's own message names its types and stands where it stopped trying.
-func relaxedMistake(d Dialect, text string) *SyntaxError {
+func relaxedMistake(text string) *SyntaxError {
 	w := relaxedWalk{expect: expectValue}
 	fail := func(pos, end int, problem, want, hint string) *SyntaxError {
-		return &SyntaxError{Dialect: d, Text: text, Offset: pos, End: end, Problem: problem, Want: want, Hint: hint}
+		return &SyntaxError{Offset: pos, End: end, Problem: problem, Want: want, Hint: hint}
 	}
 	tokens, _ := relaxedLexer.LexString("", text)
 	for {

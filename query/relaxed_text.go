@@ -115,6 +115,3 @@ func hexRune(digits string) (rune, bool) {
 	n, err := strconv.ParseUint(digits, 16, 32)
 	return rune(n), err == nil
 }
-
-// quote shows a name or value in a message.
-func quote(s string) string { return strconv.Quote(s) }
