@@ -48,6 +48,11 @@ func (t *mongoTest) document(p Path, s *scope) bool {
 	steps := p.Steps
 	switch p.Field {
 	case "facts":
+		if p.Flat != "" {
+			if v, ok := s.doc.Facts[p.Flat]; ok {
+				return t.walk(v, nil)
+			}
+		}
 		return t.below(s.doc.Facts, steps)
 	case "trusted":
 		if s.doc.Trusted == nil {

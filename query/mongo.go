@@ -58,7 +58,10 @@ func (m *mongoReader) logical(f relaxedField) (Expr, error) {
 	switch f.key {
 	case "$and", "$or", "$nor":
 	case "$saved":
-		return m.mongoSaved(f)
+		if f.value.kind != relaxedString || m.inside {
+			return nil, mistake(f.value, "$saved takes the name of a saved query", "$saved: 'name' beside the fields of a node")
+		}
+		return m.savedFilter(f.value.text, f.value.pos, f.value.end)
 	default:
 		return nil, unknownOperator(f, []string{"$and", "$or", "$nor", "$saved"})
 	}
@@ -121,6 +124,9 @@ func (m *mongoReader) path(f relaxedField) (Path, error) {
 	}
 	for _, part := range parts {
 		p.Steps = append(p.Steps, nameStep(part))
+	}
+	if p.Field == "facts" && len(parts) > 1 {
+		p.Flat = strings.Join(parts, ".")
 	}
 	return p, nil
 }
@@ -223,7 +229,7 @@ func (m *mongoReader) compare(path Path, f relaxedField, op string, value Value)
 	}
 	c := &Compare{Path: path, Op: op, Value: value, Quant: "any", View: "mongo", Start: f.pos, End: f.value.end}
 	if op == "!=" || op == "not in" {
-		c.Quant, c.Absent = "none", true
+		c.Quant, c.Absent = "all", true
 	}
 	return c, nil
 }

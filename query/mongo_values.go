@@ -84,6 +84,28 @@ func (m *mongoReader) parameter(v relaxed) (Value, bool, error) {
 	return value, true, err
 }
 
+// bound is the value given for $name, or for the next ?.
+func (r *reader) bound(name string, pos, end int) (Value, error) {
+	var given any
+	ok := true
+	if name == "?" {
+		if ok = r.positional < len(r.Positional); ok {
+			given = r.Positional[r.positional]
+			r.positional++
+		}
+	} else {
+		given, ok = r.Named[strings.TrimPrefix(name, "$")]
+	}
+	if !ok {
+		return Value{}, &SyntaxError{Offset: pos, End: end, Problem: "no value is given for " + name, Want: "a value for it, or quotes around it if it is text"}
+	}
+	v, err := valueOf(given)
+	if err != nil {
+		return Value{}, &SyntaxError{Offset: pos, End: end, Problem: err.Error()}
+	}
+	return v, nil
+}
+
 // extended reports whether v is a value in MongoDB's extended JSON.
 func extended(v relaxed) bool {
 	return len(v.fields) == 1 && slices.Contains([]string{"$date", "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal", "$regularExpression", "$param"}, v.fields[0].key)
