@@ -91,7 +91,9 @@ func (c *Compare) matches(s *scope) bool {
 	case "auth":
 		c.leaf(s.doc.Auth, s, &t)
 	case "seen":
-		c.leaf(s.doc.Seen, s, &t)
+		if c.Op != "exists" || !s.doc.Seen.IsZero() {
+			c.leaf(s.doc.Seen, s, &t)
+		}
 	case "classes":
 		c.names(s.doc.Classes, s, &t)
 	case "agents":
