@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// conformance is one case of testdata/cases: documents, a query, and who answers.
-type conformance struct {
+// serverCase is one case of testdata/cases: documents, a query, and who answers.
+type serverCase struct {
 	ID     string
 	Query  string
 	Docs   []map[string]any
@@ -30,7 +30,7 @@ type conformance struct {
 	VersionDependent bool `json:"version_dependent"`
 }
 
-func readCases(t *testing.T, name string) []conformance {
+func readServerCases(t *testing.T, name string) []serverCase {
 	t.Helper()
 	f, err := os.Open("testdata/cases/" + name)
 	if err != nil {
@@ -39,7 +39,7 @@ func readCases(t *testing.T, name string) []conformance {
 	defer f.Close()
 	d := json.NewDecoder(f)
 	d.UseNumber()
-	var cases []conformance
+	var cases []serverCase
 	if err := d.Decode(&cases); err != nil || len(cases) == 0 {
 		t.Fatalf("%d cases, %v", len(cases), err)
 	}
@@ -121,14 +121,14 @@ func caseValue(t *testing.T, v any) any {
 }
 
 // wanted is who should answer, and whether the query should be refused.
-func (c *conformance) wanted() (names []string, refused bool) {
+func (c *serverCase) wanted() (names []string, refused bool) {
 	if c.Recommend != nil {
 		return c.Recommend.Expect, c.Recommend.Error
 	}
 	return c.Expect, c.Error != nil
 }
 
-func (c *conformance) answer(t *testing.T, q *Query) []string {
+func (c *serverCase) answer(t *testing.T, q *Query) []string {
 	t.Helper()
 	names := []string{}
 	for _, raw := range c.Docs {
@@ -155,7 +155,7 @@ func checkRefusal(t *testing.T, text string, err error) *SyntaxError {
 }
 
 func TestMongoCases(t *testing.T) {
-	for _, c := range readCases(t, "mongo.json") {
+	for _, c := range readServerCases(t, "mongo.json") {
 		t.Run(c.ID, func(t *testing.T) {
 			if c.VersionDependent {
 				return

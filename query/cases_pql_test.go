@@ -7,7 +7,7 @@ import (
 )
 
 func TestPQLCases(t *testing.T) {
-	for _, c := range readCases(t, "pql.json") {
+	for _, c := range readServerCases(t, "pql.json") {
 		t.Run(c.ID, func(t *testing.T) {
 			names, refused := c.wanted()
 			q, err := Parse(c.Query, Options{Dialect: c.dialect()})
@@ -29,7 +29,7 @@ func TestPQLCases(t *testing.T) {
 	}
 }
 
-func (c *conformance) dialect() Dialect {
+func (c *serverCase) dialect() Dialect {
 	if strings.HasPrefix(c.Query, "[") {
 		return "ast"
 	}

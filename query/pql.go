@@ -25,7 +25,12 @@ func (r *reader) parsePQL(text string) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.lowerPDB(q)
+	out, err := r.lowerPDB(q)
+	if err != nil {
+		return nil, err
+	}
+	out.Warnings = p.warnings
+	return out, nil
 }
 
 // pqlDepth refuses nesting beyond maxDepth before the grammar sees the text.
@@ -133,7 +138,8 @@ func pqlWantAfterWord(word string) string {
 // pqlReader turns the grammar's tree into a query to PuppetDB.
 type pqlReader struct {
 	*reader
-	text string
+	text     string
+	warnings []string
 }
 
 func (p *pqlReader) query(n *pqlQuery) (*pdbQuery, error) {
@@ -388,7 +394,7 @@ func (p *pqlReader) value(n *pqlValue) (v Value, pos, end int, err error) {
 			err = &SyntaxError{Offset: pos, End: end, Problem: "nothing equals null", Want: "is null"}
 		default:
 			v = textValue(t.Value)
-			p.warn(t.Value + " is read as text; PQL writes it in quotes")
+			p.warnings = append(p.warnings, t.Value+" is read as text; PQL writes it in quotes")
 		}
 	}
 	return v, pos, end, err
