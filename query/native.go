@@ -201,11 +201,17 @@ func (l *lowerer) term(n *termNode) (Expr, error) {
 }
 
 func (l *lowerer) exists(n *existsNode, start int) (Expr, error) {
-	path, end, err := l.operandPath(n.Of)
+	o, err := l.operand(n.Of)
 	if err != nil {
 		return nil, err
 	}
-	e := existsExpr(path, start, end)
+	if o.yes != nil || o.fold || o.count {
+		return nil, l.fail(start, l.after(start), n.Word+" takes a path", n.Word+" fact")
+	}
+	e := existsExpr(o.path, start, l.after(start))
+	if c, ok := e.(*Compare); ok && o.view != "" {
+		c.View = o.view
+	}
 	if n.Word == "missing" {
 		return not(e), nil
 	}
