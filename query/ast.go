@@ -233,6 +233,7 @@ func (a *astReader) condition(v relaxed) (*pdbTest, error) {
 		return nil, mistake(v, quote(op.text)+" requires at least one operand", "a condition after it")
 	case want == 1 && len(args) != 1:
 		return nil, mistake(v, fmt.Sprintf("%q takes exactly one operand, but %d were supplied", op.text, len(args)), `["not", […]]`)
+	case op.text == "subquery" && len(args) == 1:
 	case want == 2 && len(args) != 2:
 		return nil, mistake(v, op.text+" requires exactly two operands", `["`+op.text+`", field, value]`)
 	}
@@ -253,9 +254,15 @@ func (a *astReader) condition(v relaxed) (*pdbTest, error) {
 			return nil, mistake(args[0], "a subquery begins with an entity", `"resources"`)
 		}
 		t.query = &pdbQuery{entity: args[0].text, pos: args[0].pos, end: args[0].end}
+		if len(args) == 1 {
+			return t, nil
+		}
 		return t, a.part(args[1], t.query)
 	case "in":
 		return t, a.in(args, t)
+	case "!=", "!~":
+		t.op = t.op[1:]
+		return &pdbTest{op: "not", parts: []*pdbTest{t}, pos: t.pos, end: t.end}, a.comparison(args, t)
 	}
 	return t, a.comparison(args, t)
 }

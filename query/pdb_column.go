@@ -121,7 +121,7 @@ func (c pdbCol) test(l *pdbLowerer, t *pdbTest) (Expr, error) {
 		return c.testNull(t, out)
 	case "~", "!~":
 		return out, l.regexTest(t, out)
-	case "in", "not in":
+	case "in":
 		return c.testIn(l, t, out)
 	case "=", "!=":
 		return c.testEqual(l, t, out)
@@ -179,9 +179,6 @@ func (c pdbCol) testIn(l *pdbLowerer, t *pdbTest, out *Compare) (Expr, error) {
 		}
 	}
 	out.Value = listValue(members)
-	if t.op == "not in" {
-		out.Quant, out.Absent = "all", true
-	}
 	return out, nil
 }
 
@@ -236,7 +233,7 @@ func (c pdbCol) testNames(t *pdbTest, out *Compare) (Expr, error) {
 func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	probe := &Compare{Path: Path{Field: "element"}, Op: t.op, Value: t.value, Quant: "any", View: "typed", Start: t.pos, End: t.end}
 	switch t.op {
-	case "=", "!=", "in", "not in":
+	case "=", "!=", "in":
 		if t.value.Kind == "text" && t.value.Text != "Class" {
 			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "Class")
 		}
@@ -314,11 +311,8 @@ func (c pdbCol) testPath(l *pdbLowerer, t *pdbTest) (Expr, error) {
 		return out, nil
 	case "!=":
 		return not(out), nil
-	case "in", "not in":
+	case "in":
 		out.Op = "in"
-		if t.op == "not in" {
-			return not(out), nil
-		}
 		return out, nil
 	case "~>":
 	default:

@@ -255,7 +255,7 @@ func (s *scope) value(p Path) any {
 			return s.doc.Seen
 		}
 	default:
-		if text := mongoText(p.Field, s.doc); text != "" {
+		if text := oneWord(p.Field, s.doc); text != "" {
 			return text
 		}
 	}

@@ -247,4 +247,3 @@ func sideBySide(text string) bool {
 	}
 	return found
 }
-

@@ -1,9 +1,0 @@
-package query
-
-import "errors"
-
-var errNotBuilt = errors.New("this dialect is being built")
-
-func printMongo(*Query) (string, error) { return "", errNotBuilt }
-func printPQL(*Query) (string, error)   { return "", errNotBuilt }
-func printAST(*Query) (string, error)   { return "", errNotBuilt }
