@@ -127,7 +127,7 @@ func TestPuppetCertificate(t *testing.T) {
 		Subject: pkix.Name{CommonName: "Puppet CA: puppet.acme.net"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour),
 	}, s.cert, caKey.Public(), s.key)
-	key := rsaKey(t, 4096)
+	key := rsaKey(t, 3072)
 	cert := s.sign(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "web1.acme.net"}, BasicConstraintsValid: true, DNSNames: []string{"web1.acme.net"},
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
