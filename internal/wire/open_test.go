@@ -158,7 +158,7 @@ func TestOpenRefusesMalformed(t *testing.T) {
 		"duplicate in body":  {payload(id, `,"body":{"a":[{"b":1,"b":2}]}`), "duplicate"},
 		"escaped duplicate":  {payload(id, `,"s\u0065nder":"web2"`), "duplicate"},
 		"other case":         {payload(id, `,"Sender":"web2"`), "want it spelt sender"},
-		"long s":             {payload(id, `,"\u017fender":"web2"`), "want it spelt sender"},
+		"escaped long s":     {payload(id, `,"\u017fender":"web2"`), "want it spelt sender"},
 		"long s":             {payload(id, `,"ſender":"web2"`), "want it spelt sender"},
 		"broken UTF-8":       {payload(id, ",\"agent\":\"\xff\""), "UTF-8"},
 		"unknown in request": {payload(id, `,"filter":{}`), `"filter", which this version does not understand`},
