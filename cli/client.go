@@ -148,9 +148,51 @@ func (c *client) do(ctx context.Context, method, path string, body, out any) err
 			return err
 		}
 	}
+	return c.each(ctx, func(server string) error {
+		status, text, err := c.ask(ctx, server, method, path, "application/json", payload)
+		if err != nil {
+			return err
+		}
+		if status >= 300 {
+			return refusalOf(server, status, text)
+		}
+		if err := json.Unmarshal(text, out); err != nil {
+			return fmt.Errorf("%s answers what is not a registry's answer", server)
+		}
+		return nil
+	})
+}
+
+// register sends node documents and returns what became of each. That all were
+// refused is an answer.
+func (c *client) register(ctx context.Context, documents []json.RawMessage) (results []importResult, err error) {
+	var payload bytes.Buffer
+	for _, d := range documents {
+		if err := json.Compact(&payload, d); err != nil {
+			return nil, err
+		}
+		payload.WriteByte('\n')
+	}
+	err = c.each(ctx, func(server string) error {
+		status, text, err := c.ask(ctx, server, http.MethodPost, "/v1/registrations", "application/x-ndjson", payload.Bytes())
+		if err != nil {
+			return err
+		}
+		var answer struct{ Results []importResult }
+		if json.Unmarshal(text, &answer) != nil || len(answer.Results) != len(documents) {
+			return refusalOf(server, status, text)
+		}
+		results = answer.Results
+		return nil
+	})
+	return results, err
+}
+
+// each gives use the servers in turn until one has answered.
+func (c *client) each(ctx context.Context, use func(server string) error) error {
 	var failures []string
 	for _, server := range c.servers {
-		err := c.ask(ctx, server, method, path, payload, out)
+		err := use(server)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -166,38 +208,38 @@ func (c *client) do(ctx context.Context, method, path string, body, out any) err
 	return unreachable("%s", text)
 }
 
-func (c *client) ask(ctx context.Context, server, method, path string, payload []byte, out any) error {
+// ask sends one request to one server and returns its whole answer.
+func (c *client) ask(ctx context.Context, server, method, path, kind string, payload []byte) (status int, text []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, bytes.NewReader(payload))
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if payload != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", kind)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %s", server, plainNetError(err))
+		return 0, nil, fmt.Errorf("%s does not answer: %s", server, plainNetError(err))
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err = io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("%s broke off in the middle of its answer: %s", server, plainNetError(err))
+		return 0, nil, fmt.Errorf("%s broke off in the middle of its answer: %s", server, plainNetError(err))
 	}
-	if response.StatusCode >= 300 {
-		refusal := &apiError{Status: response.StatusCode, server: server}
-		wrapped := struct{ Error *apiError }{refusal}
-		if json.Unmarshal(text, &wrapped) != nil {
-			refusal.Message = fmt.Sprintf("it answers %s, which is not a registry's answer", response.Status)
-		}
-		return refusal
+	return response.StatusCode, text, nil
+}
+
+// refusalOf reads why a server did not do what it was asked.
+func refusalOf(server string, status int, text []byte) error {
+	refusal := &apiError{Status: status, server: server}
+	wrapped := struct{ Error *apiError }{refusal}
+	if json.Unmarshal(text, &wrapped) != nil || refusal.Code == "" {
+		refusal.Message = fmt.Sprintf("it answers %d %s, which is not a registry's answer", status, http.StatusText(status))
 	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("%s answers what is not a registry's answer", server)
-	}
-	return nil
+	return refusal
 }
 
 // plainNetError says a connection's failure without the layers it came through.

@@ -30,7 +30,7 @@ func (a *app) explainCommand() *cobra.Command {
 func (a *app) explain(q *query.Query) {
 	fmt.Fprintf(a.out, "read as %s: every node for which\n%s\n\n", q.Dialect, query.Words(q.Filter))
 	for _, d := range query.Dialects() {
-		if d == query.Auto {
+		if d == "auto" {
 			continue
 		}
 		text, err := query.Format(q, d)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	"muster/query"
 )
@@ -80,6 +81,8 @@ func status(class statusClass, err error) int {
 		}
 		kind = f.kind
 	} else if _, ok := errors.AsType[*query.SyntaxError](err); ok {
+		kind = faultUsage
+	} else if refusal, ok := errors.AsType[*apiError](err); ok && refusal.Status == http.StatusBadRequest {
 		kind = faultUsage
 	}
 	row := statuses[class]

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"muster/agent"
 	"muster/cli"
 )
 
@@ -71,7 +72,7 @@ func startDemo(t *testing.T, env map[string]string, args ...string) *world {
 
 func (w *world) surroundings(args []string, stdout, stderr io.Writer) cli.Env {
 	return cli.Env{
-		Name: "muster", Args: args, Executable: "/usr/bin/muster",
+		Name: "muster", Args: args, Executable: os.Args[0],
 		Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,
 		Getenv: func(name string) string { return w.env[name] },
 		Home:   w.dir, Now: time.Now,
@@ -180,8 +181,12 @@ func journey(t *testing.T, w *world) {
 		}
 	})
 	t.Run("this very machine", func(t *testing.T) {
-		r := w.run(t, "muster", "find", "-S", "this_host=true")
-		if r.status != 0 || len(r.lines()) != 1 {
+		name, err := agent.DefaultIdentity(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := w.run(t, "muster", "inventory", name)
+		if r.status != 0 || !strings.Contains(r.stdout, "Proven by: cert") || !strings.Contains(r.stdout, "kernel => ") {
 			t.Errorf("status %d: %q, stderr %q", r.status, r.stdout, r.stderr)
 		}
 	})

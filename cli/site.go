@@ -69,6 +69,7 @@ type site struct {
 	brokerURIs []string // as nodes are told
 	adminToken string   // path of the file that holds it; empty for an open site
 	firstStart bool
+	listening  chan struct{} // closed when registrations are heard
 }
 
 // openSite makes or loads what is kept, and listens. Nothing is served yet.
@@ -76,7 +77,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	s := &site{siteConfig: c}
+	s := &site{siteConfig: c, listening: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -369,6 +370,7 @@ func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
 	}
 	return &agent.Receiver{
 		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
+		Listening: func() { close(s.listening) },
 		Opener: &wire.Opener{
 			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.authority.IsRevoked,
 			Now: s.now, Expect: []wire.Kind{wire.Registration},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -26,21 +26,10 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		roles[name] = api.Operator
 	}
 	return api.New(api.Config{
-		Registry: s.registry, Open: s.open, TLS: conf, CertificateRole: certificateRole, Revoked: s.authority.IsRevoked,
+		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.authority.IsRevoked,
 		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
-}
-
-func certificateRole(cert *x509.Certificate) api.Role {
-	switch pki.RoleOf(cert) {
-	case pki.RoleOperator:
-		return api.Operator
-	case pki.RoleRegistry:
-		return api.Reader // another registry of the site may ask
-	case pki.RoleNode:
-	}
-	return api.NodeRole
 }
 
 func brokerReady(client *bus.Client) error {
@@ -57,17 +46,13 @@ func brokerReady(client *bus.Client) error {
 // joiner admits nodes that hand in a token, and tells them where the broker is.
 type joiner struct{ *site }
 
-func (j joiner) Join(_ context.Context, request []byte) (any, error) {
-	var r pki.JoinRequest
-	if err := json.Unmarshal(request, &r); err != nil {
-		return nil, &pki.Denied{Reason: pki.DeniedRequest, Detail: "the request is not JSON of the known shape"}
-	}
+func (j joiner) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
 	cert, err := j.authority.Admit(r)
 	if err != nil {
-		return nil, err
+		return pki.JoinAnswer{}, err
 	}
 	answer := pki.JoinAnswer{
-		Certificate: pki.EncodeCertificates(cert), CA: pki.EncodeCertificates(j.authority.Certificate()),
+		Certificate: pemOf(cert), CA: pemOf(j.authority.Certificate()),
 		Brokers: j.brokerURIs, Collective: j.collectives[0], Interval: int(agent.DefaultInterval.Seconds()),
 	}
 	if j.stomp != nil { // a foreign broker's login is the site's to hand out
@@ -75,6 +60,10 @@ func (j joiner) Join(_ context.Context, request []byte) (any, error) {
 		answer.Login, answer.Passcode = name, pki.Passcode(j.secret, name)
 	}
 	return answer, nil
+}
+
+func pemOf(cert *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
 }
 
 // baseURL is the address at which this site answers HTTP.
