@@ -197,6 +197,24 @@ func TestRememberedChains(t *testing.T) {
 	}
 }
 
+// Remembering saves work, also where the CAs come in a new pool each time.
+func TestRememberedChainsAreCheap(t *testing.T) {
+	s := newSite(t, "site CA")
+	sealed := mustSeal(t, s.node("web1"), registration())
+	open := func(opener *wire.Opener) {
+		if _, err := opener.Open(sealed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := testing.AllocsPerRun(5, func() { open(s.opener()) })
+	opener := s.opener()
+	opener.Roots = func() *x509.CertPool { return s.opener().Roots() }
+	again := testing.AllocsPerRun(5, func() { open(opener) })
+	if again > first/2 {
+		t.Errorf("the first message took %.0f allocations, the next %.0f", first, again)
+	}
+}
+
 // An opener that may remember few chains forgets, and still opens all.
 func TestFewChains(t *testing.T) {
 	s := newSite(t, "site CA")
