@@ -37,6 +37,7 @@ type Receiver struct {
 	Collectives []string // where to listen; empty means [DefaultCollective]
 	Registry    registrar
 	Workers     int              // how many registrations at once, so that commits can be grouped; 0 means 64
+	Listening   func()           // called once, when registrations are heard; nil: nobody wants to know
 	Now         func() time.Time // nil means time.Now
 	Log         *slog.Logger     // nil means slog.Default()
 }
@@ -83,6 +84,9 @@ func (r Receiver) Run(ctx context.Context) error {
 			return fmt.Errorf("listening for registrations in collective %s: %w", collective, err)
 		}
 		defer stop()
+	}
+	if r.Listening != nil {
+		r.Listening()
 	}
 	<-ctx.Done()
 	return context.Cause(ctx)

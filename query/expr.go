@@ -27,8 +27,9 @@ type Not struct{ Expr Expr }
 type Compare struct {
 	Path Path
 
-	// Op is one of = != < <= > >= =~ !~ in "not in" exists, and in the mongo
-	// view also type, size, mod and geq-style server operators.
+	// Op is one of = != < <= > >= =~ !~ in "not in" between exists, and in the
+	// mongo view also what only the server has: type, size, mod. The value of in
+	// is a list or a network, that of between a list of both bounds.
 	Op string
 
 	Value Value // the right side; unused by exists

@@ -25,8 +25,12 @@ func (c *Compare) holds(v any, s *scope) bool {
 	case "not in":
 		return !c.among(v)
 	case "<", "<=", ">", ">=":
-		order, ok := c.order(v, s)
+		order, ok := c.order(v, &c.Value, s)
 		return ok && ordered(c.Op, order)
+	case "between":
+		low, ok := c.order(v, &c.Value.List[0], s)
+		high, ok2 := c.order(v, &c.Value.List[1], s)
+		return ok && ok2 && low >= 0 && high <= 0
 	}
 	return false
 }
@@ -208,9 +212,8 @@ func (c *Compare) matched(v any, x *Value) bool {
 	return normal != text && x.Regexp.MatchString(normal[:min(len(normal), maxValue)])
 }
 
-// order compares v with the right side; ok is false where the two have no order.
-func (c *Compare) order(v any, s *scope) (order int, ok bool) {
-	x := &c.Value
+// order compares v with x; ok is false where the two have no order.
+func (c *Compare) order(v any, x *Value, s *scope) (order int, ok bool) {
 	switch x.Kind {
 	case "age":
 		return orderAge(v, x.Age, c.Path.Field == "seen", s.now)

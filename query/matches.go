@@ -13,6 +13,7 @@ type scope struct {
 	doc     *Document
 	element any
 	key     string // the element's name, if it stands in a map
+	path    []any  // of a leaf among "contents", from the top
 	now     time.Time
 }
 
@@ -90,7 +91,9 @@ func (c *Compare) matches(s *scope) bool {
 	case "auth":
 		c.leaf(s.doc.Auth, s, &t)
 	case "seen":
-		c.leaf(s.doc.Seen, s, &t)
+		if c.Op != "exists" || !s.doc.Seen.IsZero() {
+			c.leaf(s.doc.Seen, s, &t)
+		}
 	case "classes":
 		c.names(s.doc.Classes, s, &t)
 	case "agents":
@@ -100,6 +103,8 @@ func (c *Compare) matches(s *scope) bool {
 		c.names(s.doc.Agents, s, &t)
 	case "collectives":
 		c.names(s.doc.Collectives, s, &t)
+	case "path":
+		c.leaf(s.path, s, &t)
 	case "fact":
 		t.present = true
 		for name := range s.doc.Facts {
@@ -158,7 +163,7 @@ func (c *Compare) reach(v any, steps []Step, s *scope, t *tally) {
 			if step.Pos < len(v) {
 				c.reach(v[step.Pos], rest, s, t)
 			}
-		case c.View != "typed":
+		default:
 			for _, el := range v { // a name below a list is looked up in each of its maps
 				if m, ok := el.(map[string]any); ok {
 					c.reachMap(m, steps, s, t)
@@ -258,6 +263,8 @@ func (h *Has) matches(s *scope) bool {
 		h.reach(s.doc.Trusted, h.Path.Steps, s, &t)
 	case "element":
 		h.reach(s.element, h.Path.Steps, s, &t)
+	case "classes", "contents":
+		h.rows(s, &t)
 	}
 	return t.answer(h.Quant, false)
 }

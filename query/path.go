@@ -60,7 +60,7 @@ func (p Path) String() string {
 		// The usual case needs no prefix.
 	case p.Field == "facts", p.Field == "trusted":
 		b.WriteString(p.Field)
-	case p.Field == "element" && len(p.Steps) > 0:
+	case p.Field == "element" && len(p.Steps) > 0 && !reservedName(p.first()):
 	default:
 		b.WriteString(singular(p.Field))
 	}

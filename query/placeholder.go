@@ -4,13 +4,8 @@ import "errors"
 
 var errNotBuilt = errors.New("this dialect is being built")
 
-func (r *reader) parseMongo(string) (*Query, error) { return nil, errNotBuilt }
-func (r *reader) parsePQL(string) (*Query, error)   { return nil, errNotBuilt }
-func (r *reader) parseAST(string) (*Query, error)   { return nil, errNotBuilt }
+func (r *reader) parseAST(string) (*Query, error) { return nil, errNotBuilt }
 
 func printMongo(*Query) (string, error) { return "", errNotBuilt }
 func printPQL(*Query) (string, error)   { return "", errNotBuilt }
 func printAST(*Query) (string, error)   { return "", errNotBuilt }
-
-func (c *Compare) matchesMongo(*scope) bool { return false }
-func (h *Has) matchesMongo(*scope) bool     { return false }

@@ -81,10 +81,10 @@ func (c *Compare) writeTree(b *strings.Builder) {
 }
 
 // tree is the path with its field: dots where a flat name is tried first,
-// slashes where it is not.
+// slashes where it is not and there are several parts.
 func (p Path) tree() string {
 	sep := "/"
-	if p.Flat != "" {
+	if p.Flat != "" || len(p.Steps) == 1 {
 		sep = "."
 	}
 	var b strings.Builder

@@ -13,7 +13,7 @@
 //
 //	meta   format → "1"
 //	nodes  identity in lower case → 0, zstd of registry.AppendRecord
-//	seen   identity in lower case, 0, source → sequence, sent, received
+//	seen   identity in lower case, 0, source → sequence, sent, received, CRC-32
 //
 // The first byte of a node's value is the number of the dictionary that it is
 // compressed with; 0 is none. Numbers in seen are big-endian, times in

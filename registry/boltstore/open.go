@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -58,60 +57,6 @@ func prepare(tx *bolt.Tx) error {
 		}
 	}
 	return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
-}
-
-// examine looks at every page of a file before it is opened for writing. It
-// does so in a read-only transaction of this goroutine, because the library
-// does its own looking in another one, where a damaged page would end the
-// process with a stack trace.
-func examine(path string) (err error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("opening the store: %w", err)
-	}
-	db, err := open(path, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = damaged(path, fmt.Sprint(p), nil)
-		}
-	}()
-	return db.View(func(tx *bolt.Tx) error {
-		if missing := tx.Size() - info.Size(); missing > 0 {
-			return damaged(path, fmt.Sprintf("%d bytes are missing at its end", missing), nil)
-		}
-		if err := formatOf(path, tx); err != nil {
-			return err
-		}
-		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-			c := b.Cursor()
-			for k, _ := c.First(); k != nil; k, _ = c.Next() { //nolint:revive // to walk is to look at every page
-			}
-			return nil
-		})
-	})
-}
-
-// formatOf refuses a file of another format.
-func formatOf(path string, tx *bolt.Tx) error {
-	meta := tx.Bucket(metaBucket)
-	if meta == nil {
-		if k, _ := tx.Cursor().First(); k == nil {
-			return nil // new, and left before prepare
-		}
-		return fmt.Errorf("the file %s is no store of muster", path)
-	}
-	if got := meta.Get(formatKey); string(got) != format {
-		return fmt.Errorf("the store %s has format %q and this version of muster reads %q only", path, got, format)
-	}
-	return nil
 }
 
 // open opens the file, and says in words why it can not.

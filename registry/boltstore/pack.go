@@ -2,7 +2,8 @@ package boltstore
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
+	"hash/crc32"
 	"time"
 
 	"muster/registry"
@@ -10,6 +11,9 @@ import (
 
 // noDictionary begins the value of a node that was compressed without one.
 const noDictionary = 0
+
+// errChecksum is damage to one value.
+var errChecksum = errors.New("its checksum does not fit")
 
 // pack is a node as it is stored. The compressed form has a checksum.
 func (s *Store) pack(n *registry.Node) []byte {
@@ -19,11 +23,11 @@ func (s *Store) pack(n *registry.Node) []byte {
 
 func (s *Store) unpack(value []byte) (registry.Node, error) {
 	if len(value) == 0 || value[0] != noDictionary {
-		return registry.Node{}, fmt.Errorf("it is compressed in a way that this version does not know")
+		return registry.Node{}, errors.New("it is compressed in a way that this version does not know")
 	}
 	record, err := s.dec.DecodeAll(value[1:], nil)
 	if err != nil {
-		return registry.Node{}, fmt.Errorf("its checksum does not fit")
+		return registry.Node{}, errChecksum
 	}
 	return registry.ParseRecord(record)
 }
@@ -37,12 +41,13 @@ func seenKey(id registry.Identity, source registry.Source) []byte {
 func packBeat(b registry.Beat) []byte {
 	v := binary.BigEndian.AppendUint64(nil, b.Sequence)
 	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Sent)))
-	return binary.BigEndian.AppendUint64(v, uint64(millis(b.Received)))
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Received)))
+	return binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
 }
 
 func unpackBeat(id registry.Identity, source registry.Source, v []byte) (registry.Beat, error) {
-	if len(v) != 24 {
-		return registry.Beat{}, fmt.Errorf("it has %d bytes instead of 24", len(v))
+	if len(v) != 28 || binary.BigEndian.Uint32(v[24:]) != crc32.ChecksumIEEE(v[:24]) {
+		return registry.Beat{}, errChecksum
 	}
 	return registry.Beat{
 		Identity: id,
