@@ -3,8 +3,8 @@ module muster
 go 1.26.8
 
 require (
-	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/alecthomas/participle/v2 v2.1.4
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/go-json-experiment/json v1.27.2
 	github.com/go-stomp/stomp/v3 v3.1.5
 	github.com/klauspost/compress v1.20.4
@@ -17,13 +17,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.46.0
-	github.com/alecthomas/participle/v2 v2.1.4
-	github.com/go-json-experiment/json v1.27.2
-	github.com/klauspost/compress v1.20.4
-	github.com/labstack/echo/v4 v4.16.4
-	github.com/prometheus/client_golang v1.25.0
-	go.etcd.io/bbolt v1.5.0
-	golang.org/x/sys v0.50.0
 	pgregory.net/rapid v1.3.0
 )
 
