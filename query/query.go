@@ -74,11 +74,11 @@ type reader struct {
 
 // parse tells the dialect and hands over to its front end.
 func (r *reader) parse(text string) (*Query, error) {
-	d, body, err := r.dialect(text)
-	if err != nil {
+	if err := tooLong(r.Dialect, text); err != nil {
 		return nil, err
 	}
-	if err := tooLong(d, text); err != nil {
+	d, body, err := r.dialect(text)
+	if err != nil {
 		return nil, err
 	}
 	if err := cleanText(d, text); err != nil {
