@@ -70,6 +70,7 @@ type reader struct {
 	clauses    int      // comparisons so far
 	saved      []string // saved queries being read, outermost first
 	depth      int      // of brackets around the saved query being read
+	trying     bool     // no advice is wanted
 }
 
 // parse tells the dialect and hands over to its front end.
@@ -86,7 +87,7 @@ func (r *reader) parse(text string) (*Query, error) {
 	}
 	q, err := r.front(d, blank(text, body))
 	if err != nil {
-		return nil, finish(err, text)
+		return nil, r.advise(finish(err, text), text, d)
 	}
 	q.Dialect, q.Text = d, text
 	return q, nil
