@@ -299,6 +299,9 @@ func (l *lowerer) test(n *testNode, start int) (Expr, error) {
 	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 {
 		return nil, l.badName(word, start, i)
 	}
+	if word == "?" {
+		return nil, l.fail(start, start+1, "a parameter stands where an operand is needed", wantedOperand)
+	}
 	if strings.ContainsAny(word, "*?") {
 		return classExpr(globValue(classKey(word)), start, start+len(word)), nil
 	}

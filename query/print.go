@@ -17,6 +17,7 @@ type printer struct {
 	dialect   Dialect
 	strict    bool
 	inElement bool
+	inBraces  bool // of any … { } or a subquery, where "}" ends a value
 	b         strings.Builder
 	err       error
 }
@@ -130,7 +131,7 @@ func (p *printer) expr(e Expr, level int) {
 		p.has(e)
 	case *Subquery:
 		p.b.WriteString(p.operand(e.Path, e.View, false, false) + " in { ")
-		inner := &printer{dialect: p.dialect, strict: p.strict}
+		inner := &printer{dialect: p.dialect, strict: p.strict, inBraces: true}
 		if inner.whole(e.Query); inner.err != nil {
 			p.fail("%w", inner.err)
 		}
@@ -191,10 +192,10 @@ func (p *printer) has(h *Has) {
 		p.fail("%s has no words for the rows of a node", p.dialect)
 	}
 	p.b.WriteString(h.Quant + " " + path + " { ")
-	outer := p.inElement
-	p.inElement = true
+	element, braces := p.inElement, p.inBraces
+	p.inElement, p.inBraces = true, true
 	p.expr(h.Expr, levelOr)
-	p.inElement = outer
+	p.inElement, p.inBraces = element, braces
 	p.b.WriteString(" }")
 }
 

@@ -178,7 +178,7 @@ func (p *printer) value(c *Compare, v *Value, op string) string {
 	case "regex":
 		return p.pattern(v, op)
 	case "glob":
-		if v.Text == "" || strings.ContainsAny(v.Text, blanks+"(){},[]|") || strings.IndexByte(`"'/$@?`, v.Text[0]) >= 0 && !strings.HasPrefix(v.Text, "?") {
+		if !p.globbable(v.Text, op == "in" || c.Value.Kind == "list") {
 			p.fail("%s has no words for the pattern %s", p.dialect, quote(v.Text))
 		}
 		return v.Text
@@ -192,6 +192,21 @@ func (p *printer) value(c *Compare, v *Value, op string) string {
 	}
 	p.fail("%s has no words for %s as a value", p.dialect, map[bool]string{true: "null", false: "a document"}[v.Kind == "null"])
 	return ""
+}
+
+// globbable reports whether a pattern with * or ? is read whole where it stands.
+func (p *printer) globbable(text string, member bool) bool {
+	stops, starts := blanks+"()", `"'/`
+	if member {
+		stops += ",]"
+	}
+	if p.inBraces {
+		stops += "}"
+	}
+	if !p.strict || member {
+		starts += "[]}|"
+	}
+	return text != "" && text != "?" && !strings.ContainsAny(text, stops) && strings.IndexByte(starts, text[0]) < 0
 }
 
 func (p *printer) members(c *Compare, v *Value, op string) string {

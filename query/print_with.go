@@ -79,9 +79,6 @@ func withPiece(c *Compare) (string, error) {
 		if plainValue(v.Text) {
 			value = v.Text
 		}
-		if strings.HasPrefix(v.Text, "/") && op != "=" && op != "!=" {
-			p.fail("with takes text that begins with a slash for a pattern")
-		}
 	case "regex":
 		value = withPattern(p, v)
 	case "glob":

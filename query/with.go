@@ -155,7 +155,7 @@ func (l *lowerer) name(field, word string, start int) (Expr, error) {
 		}
 		word = text
 	}
-	if word == "" {
+	if word == "" || word == "?" && !literal {
 		return fail("the name is empty", "a name or /pattern/")
 	}
 	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 && !literal {
@@ -202,6 +202,10 @@ func (l *lowerer) fact(name, op, value string, start, from int) (Expr, error) {
 			return nil, l.fail(from, end, "the regular expression is empty", "a pattern")
 		}
 		n.Value.Regex = value
+	case quoted && op != "=~" && op != "!~" && op != "~" && strings.ContainsAny(op, "<>"):
+		if n.Value.Text, err = unquote(value, from); err != nil {
+			return nil, err
+		}
 	case quoted:
 		n.Value.String = value
 		switch op { // text in quotes is never a pattern
