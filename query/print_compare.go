@@ -117,6 +117,8 @@ func (p *printer) quantifier(c *Compare) string {
 func (p *printer) operator(c *Compare) string {
 	v := &c.Value
 	switch {
+	case v.Kind == "null" && c.Op != "=" && c.Op != "!=", v.Kind == "list" && strings.ContainsAny(c.Op[:1], "<>"):
+		p.fail("%s has no words for the server's order of null and of lists", p.dialect)
 	case v.Kind == "null":
 		return map[string]string{"=": "is null", "!=": "is not null"}[c.Op]
 	case c.Op == "between":
@@ -152,7 +154,7 @@ func (p *printer) moment(c *Compare) string {
 	if c.Value.Kind == "age" {
 		older = map[string]string{">": "before ", "<": "after "}
 	}
-	if older[c.Op] == "" {
+	if older[c.Op] == "" || c.View == "mongo" || c.View == "typed" {
 		p.fail("%s compares a date with before and after only", p.dialect)
 	}
 	return older[c.Op] + c.Value.Text
