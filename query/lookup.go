@@ -31,9 +31,9 @@ func (p Path) Values(doc *Document) []any {
 	case "identity":
 		return names([]string{doc.Identity})
 	case "state":
-		return present(doc.State)
+		return oneName(doc.State)
 	case "auth":
-		return present(doc.Auth)
+		return oneName(doc.Auth)
 	case "seen":
 		if !doc.Seen.IsZero() {
 			return []any{doc.Seen}
@@ -42,7 +42,7 @@ func (p Path) Values(doc *Document) []any {
 	return nil
 }
 
-func present(s string) []any {
+func oneName(s string) []any {
 	if s == "" {
 		return nil
 	}
