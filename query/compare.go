@@ -82,7 +82,9 @@ func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
 		return l.truth(o, op, v, c.Start, c.End)
 	}
 	if v.Kind == "regex" {
-		c.View = l.patternView(c.View)
+		if o.view == "" {
+			c.View = l.patternView(c.View)
+		}
 		switch op {
 		case "=":
 			op = "=~"
@@ -231,7 +233,10 @@ func (l *lowerer) has(c Compare, o operand, n *opNode) (Expr, error) {
 	one := func(v Value) (Expr, error) {
 		c.Value, c.Op = v, "="
 		if v.Kind == "regex" {
-			c.Op, c.View = "=~", l.patternView(c.View)
+			c.Op = "=~"
+			if o.view == "" {
+				c.View = l.patternView(c.View)
+			}
 		}
 		return l.checked(c, n.Has.Value)
 	}
