@@ -12,7 +12,7 @@ import (
 // views of one in any; where that cannot be, it says why.
 
 // translate rebuilds e with each comparison put in other words by say.
-func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, error)) (Expr, error) {
+func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, error), among func(*Subquery) error) (Expr, error) {
 	var failed error
 	keep := func(e Expr, err error) Expr {
 		if err != nil && failed == nil {
@@ -33,7 +33,7 @@ func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, e
 		case Or:
 			return or(e...)
 		case *Subquery:
-			return keep(e, errors.New("it has no subqueries on other fields"))
+			return keep(e, among(e))
 		case *Changed:
 			return keep(e, errors.New("it knows no history"))
 		case All:

@@ -14,14 +14,15 @@ func toMongo(e Expr) (Expr, error) {
 			return nil, errors.New("$elemMatch looks into lists only, any { } also into maps")
 		}
 		return h, mongoPath(h.Path)
-	})
+	}, func(*Subquery) error { return errors.New("it has no subqueries") })
 }
 
 // mongoPath refuses paths that a dotted name cannot say.
 func mongoPath(p Path) error {
 	names := make([]string, 0, len(p.Steps))
-	for _, s := range p.Steps {
-		if s.Kind != "name" || s.Key == "" || strings.ContainsAny(s.Key, ".\x00") || strings.HasPrefix(s.Key, "$") {
+	for i, s := range p.Steps {
+		operator := i == 0 && p.Field == "element" && strings.HasPrefix(s.Key, "$")
+		if s.Kind != "name" || s.Key == "" || strings.ContainsAny(s.Key, ".\x00") || operator {
 			return fmt.Errorf("a dotted name cannot say the path %s", p)
 		}
 		names = append(names, s.Key)
@@ -60,7 +61,7 @@ func mongoCompare(c *Compare) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return translate(e, mongoTyped, nil)
+	return translate(e, mongoTyped, nil, nil)
 }
 
 // nativeOrTyped brings a comparison into the typed view.

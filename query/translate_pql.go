@@ -8,7 +8,7 @@ import (
 )
 
 // toPDB says e in the typed view of PuppetDB.
-func toPDB(e Expr) (Expr, error) { return translate(e, pdbCompare, pdbHas) }
+func toPDB(e Expr) (Expr, error) { return translate(e, pdbCompare, pdbHas, pdbAmong) }
 
 func pdbHas(h *Has) (Expr, error) {
 	switch {
@@ -17,6 +17,14 @@ func pdbHas(h *Has) (Expr, error) {
 		return h, nil
 	}
 	return nil, errors.New("it cannot look into the elements of a list")
+}
+
+// pdbAmong refuses subqueries whose values would be compared by other rules.
+func pdbAmong(s *Subquery) error {
+	if s.View != "typed" && (s.View != "host" || s.Path.Field != "identity") {
+		return errors.New("it keeps text and numbers apart in subqueries")
+	}
+	return pdbPath(s.Path)
 }
 
 // pdbPath refuses steps that PuppetDB has no words for.
