@@ -26,11 +26,14 @@ func printPDB(q *Query, d Dialect, write func(*pdbQuery) string) (string, error)
 	return "", fmt.Errorf("%s cannot say this: %w", d, err)
 }
 
+// errTooLarge says that a query is within the limits in one dialect only.
+var errTooLarge = errors.New("it would be beyond a limit")
+
 // readable refuses what a query has become too long or too deep for.
 func readable(text string, d Dialect) error {
 	_, err := Parse(text, Options{Dialect: d})
 	if syn, ok := errors.AsType[*SyntaxError](err); ok {
-		return errors.New(syn.Problem)
+		return fmt.Errorf("%w: %s", errTooLarge, syn.Problem)
 	}
 	return err
 }
@@ -148,7 +151,7 @@ func (a *asker) below(p Path) string {
 			b.WriteString("." + s.Key)
 		}
 	}
-	if text := b.String(); splitField(text, 0).flat == p.Flat {
+	if text := b.String(); p.Field != "facts" || splitField(text, 0).flat == p.Flat {
 		return text
 	}
 	a.fail("it cannot say which dots of %s are part of a name", p)
@@ -172,7 +175,9 @@ func (a *asker) test(e Expr) *pdbTest {
 		return a.exists(e)
 	case *Compare:
 		return a.compare(e)
-	case *Subquery, *Changed:
+	case *Subquery:
+		return a.among(e)
+	case *Changed:
 	}
 	a.fail("it has no words for this")
 	return &pdbTest{}
@@ -194,6 +199,19 @@ func (a *asker) join(op string, parts []Expr) *pdbTest {
 		return negated(a.nothing())
 	}
 	return t
+}
+
+// among asks for a value that another query selects.
+func (a *asker) among(s *Subquery) *pdbTest {
+	q, err := askPDB(s.Query, a.dialect)
+	if err != nil {
+		a.fail("%w", err)
+		return &pdbTest{}
+	}
+	if len(q.columns) == 0 {
+		q.columns = []pdbColumn{{field: pdbField{text: "certname"}}}
+	}
+	return &pdbTest{op: "in", fields: []pdbField{{text: a.field(s.Path)}}, query: q}
 }
 
 // exists asks for a row.
