@@ -53,7 +53,6 @@ type seam struct {
 // receipt is one wait for the broker.
 type receipt struct {
 	passed chan struct{} // closed when the frame has left the library
-	once   sync.Once
 	done   chan error // gets one value: nil, or the broker's refusal
 }
 
@@ -217,12 +216,12 @@ func (s *seam) Write(b []byte) (int, error) {
 		f.Header.Del(receiptHeader)
 		f.Header.Add(frame.Receipt, id)
 	}
-	s.sendFrame(f)
 	s.mu.Lock()
-	r := s.receipts[id]
+	r := s.receipts[id] // before the answer can take it away
 	s.mu.Unlock()
+	s.sendFrame(f)
 	if r != nil {
-		r.once.Do(func() { close(r.passed) })
+		close(r.passed)
 	}
 	return len(b), nil
 }
