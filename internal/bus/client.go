@@ -233,7 +233,7 @@ func (c *Client) subscribeAll(ctx context.Context, s *session) error {
 			return nil
 		}
 		c.mu.Unlock()
-		if err := c.attach(ctx, s, next); err != nil {
+		if err := c.reattach(ctx, s, next); err != nil {
 			return err
 		}
 	}
@@ -245,22 +245,6 @@ func (c *Client) unsubscribed(s *session) *subscriber {
 		if sub.on != s {
 			return sub
 		}
-	}
-	return nil
-}
-
-// attach puts one subscription on a session.
-func (c *Client) attach(ctx context.Context, s *session, sub *subscriber) error {
-	id, err := s.subscribe(ctx, sub)
-	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", sub.Destination, err)
-	}
-	c.mu.Lock()
-	sub.on, sub.id = s, id
-	_, wanted := c.subscribers[sub]
-	c.mu.Unlock()
-	if !wanted {
-		s.unsubscribe(id)
 	}
 	return nil
 }
@@ -277,11 +261,9 @@ func (c *Client) Publish(ctx context.Context, m Message) error {
 		if err == nil {
 			err = s.publish(ctx, m)
 		}
-		if l, ok := errors.AsType[*lost](err); ok {
-			if _, refused := errors.AsType[*Refused](l.why); !refused {
-				c.gone(s)
-				continue
-			}
+		if isLost(err) && !isRefused(err) {
+			c.gone(s)
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("publishing to %s: %w", m.Destination, err)

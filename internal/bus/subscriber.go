@@ -3,7 +3,9 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Subscription is what to receive.
@@ -23,11 +25,13 @@ type subscriber struct {
 	Subscription
 	handle func(context.Context, Delivery)
 	queue  *bounded[Delivery]
+	ahead  atomic.Int64 // with AckEach, what a broker may send before an acknowledgement; halved on overflow
 
 	// These belong to the client's lock.
-	stop func()   // ends the handler; nil before Run
-	on   *session // the session it is on, and its name there
-	id   string
+	stop    func()     // ends the handler; nil before Run
+	verdict chan error // the broker's first answer, if Subscribe waits for it
+	on      *session   // the session it is on, and its name there
+	id      string
 }
 
 // work handles deliveries, one after the other.
@@ -67,6 +71,7 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		Subscription: what, handle: handle,
 		queue: newBounded[Delivery](c.config.Queue),
 	}
+	sub.ahead.Store(defaultPrefetch)
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -77,6 +82,9 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		c.launch(sub)
 	}
 	s := c.session
+	if s != nil {
+		sub.verdict = make(chan error, 1)
+	}
 	c.mu.Unlock()
 
 	cancel = sync.OnceFunc(func() { c.cancel(sub) })
@@ -84,16 +92,58 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		return cancel, nil
 	}
 	err = c.attach(ctx, s, sub)
-	if l, ok := errors.AsType[*lost](err); ok {
-		if _, refused := errors.AsType[*Refused](l.why); !refused {
-			return cancel, nil // the next connection has it
+	if isLost(err) && !isRefused(err) {
+		// The next connection will tell.
+		select {
+		case err = <-sub.verdict:
+		case <-ctx.Done():
+			err = fmt.Errorf("subscribing to %s: %w", what.Destination, context.Cause(ctx))
 		}
 	}
+	c.mu.Lock()
+	sub.verdict = nil
+	c.mu.Unlock()
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	return cancel, nil
+}
+
+// attach puts one subscription on a session.
+func (c *Client) attach(ctx context.Context, s *session, sub *subscriber) error {
+	id, err := s.subscribe(ctx, sub)
+	if err != nil {
+		return fmt.Errorf("subscribing to %s: %w", sub.Destination, err)
+	}
+	c.mu.Lock()
+	sub.on, sub.id = s, id
+	_, wanted := c.subscribers[sub]
+	c.mu.Unlock()
+	if !wanted {
+		s.unsubscribe(id)
+	}
+	return nil
+}
+
+// reattach is attach for a new connection. It tells a Subscribe that still
+// waits; a refused subscription that nobody waits for is tried again on the
+// next connection, when the broker may think better of it.
+func (c *Client) reattach(ctx context.Context, s *session, sub *subscriber) error {
+	err := c.attach(ctx, s, sub)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if sub.verdict == nil || isLost(err) && !isRefused(err) {
+		return err
+	}
+	if err != nil {
+		delete(c.subscribers, sub)
+	}
+	select {
+	case sub.verdict <- err:
+	default:
+	}
+	return err
 }
 
 func (c *Client) cancel(sub *subscriber) {
