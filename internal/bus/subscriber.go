@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Subscription is what to receive.
@@ -30,8 +31,9 @@ type subscriber struct {
 	// These belong to the client's lock.
 	stop    func()     // ends the handler; nil before Run
 	verdict chan error // the broker's first answer, if Subscribe waits for it
-	on      *session   // the session it is on, and its name there
-	id      string
+	refused time.Time  // when a broker last refused it; zero: none has
+	on      *session   // the session it is on
+	id      string     // and its name there
 }
 
 // work handles deliveries, one after the other.
@@ -63,6 +65,9 @@ func (d Delivery) size() int { return overhead + len(d.Body) }
 // With a connection, Subscribe returns when the broker has confirmed; without,
 // at once: in either case nothing that is published after it is published
 // before the subscription is in place. ctx bounds that wait and nothing else.
+//
+// A subscription that is refused on a later connection is tried again every
+// minute; until then the client works without it, and its status says so.
 //
 // Deliveries that wait for handle when a connection is lost are still handled;
 // with AckEach the broker delivers them again.
@@ -126,22 +131,25 @@ func (c *Client) attach(ctx context.Context, s *session, sub *subscriber) error 
 	return nil
 }
 
-// reattach is attach for a new connection. It tells a Subscribe that still
-// waits; a refused subscription that nobody waits for is tried again on the
-// next connection, when the broker may think better of it.
+// reattach is attach for a new connection. A refusal is told to a Subscribe that
+// still waits; if none does, the subscription is left out for a while, because
+// a broker that refuses one closes the connection on all.
 func (c *Client) reattach(ctx context.Context, s *session, sub *subscriber) error {
 	err := c.attach(ctx, s, sub)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sub.verdict == nil || isLost(err) && !isRefused(err) {
+	if isLost(err) && !isRefused(err) {
 		return err
 	}
+	sub.refused = time.Time{}
 	if err != nil {
-		delete(c.subscribers, sub)
+		sub.refused = c.config.Now()
 	}
-	select {
-	case sub.verdict <- err:
-	default:
+	if sub.verdict != nil {
+		select {
+		case sub.verdict <- err:
+		default:
+		}
 	}
 	return err
 }
