@@ -99,6 +99,7 @@ type attempt struct {
 	body  []byte
 	taken time.Time
 	ids   map[string]bool
+	last  string // the request id sent last
 	sent  int
 }
 
@@ -136,7 +137,7 @@ func (a *attempt) send(ctx context.Context) error {
 	// Publish waits for a connection; not for longer than the facts are fresh.
 	ctx, cancel := context.WithTimeout(ctx, a.Interval)
 	defer cancel()
-	a.ids[id] = true
+	a.ids[id], a.last = true, id
 	err = a.Bus.Publish(ctx, bus.Message{Destination: a.Connector.Broadcast(collective, "registration"), ReplyTo: a.replyTo, Body: sealed})
 	if err == nil {
 		a.sent++
@@ -164,7 +165,8 @@ func (a *attempt) collect(ctx context.Context) error {
 	return nil
 }
 
-// await waits for a receipt for anything that this attempt sent.
+// await waits for a receipt for anything that this attempt sent. Only the
+// last one may be refused: those before it may just have been overtaken.
 func (a *attempt) await(ctx context.Context, wait time.Duration) (Receipt, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -177,6 +179,9 @@ func (a *attempt) await(ctx context.Context, wait time.Duration) (Receipt, error
 			var body receiptBody
 			if err := json.Unmarshal(opened.Body, &body); err != nil {
 				a.Log.Warn("a receipt that can not be read", "from", opened.Proof.Name, "error", err)
+				continue
+			}
+			if !body.Accepted && opened.RequestID != a.last {
 				continue
 			}
 			return Receipt{

@@ -12,7 +12,7 @@ import (
 
 var (
 	factName  = regexp.MustCompile(`\A[\w.-]{1,512}\z`)
-	factNames = regexp.MustCompile(`\A[\w., -]{1,4096}\z`)
+	factNames = regexp.MustCompile(`\A[\w., -]{1,1000}\z`)
 )
 
 // rpcutil tells what the daemon knows of its node and itself.
