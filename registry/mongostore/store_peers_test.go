@@ -22,27 +22,26 @@ import (
 	"muster/registry/registrytest"
 )
 
-// TestStoreOnFerretDB runs the suite on MongoDB's wire. Few nodes and steps,
-// because the server takes milliseconds for each document it looks at.
-func TestStoreOnFerretDB(t *testing.T) {
-	suite(t, ferrettest.Start(t), registrytest.Options{NoNestedLists: true, Steps: 80, Nodes: 16})
-}
-
-// TestStoreOnMongoDB runs it on a real server, where MUSTER_MONGO names one.
-// Without one it holds the store to the other server only, and says so.
-func TestStoreOnMongoDB(t *testing.T) {
-	uri := os.Getenv("MUSTER_MONGO")
-	if uri == "" {
-		t.Log("left out: MUSTER_MONGO names no MongoDB; TestStoreOnFerretDB runs the same suite on another server")
-		return
+// TestOnServers runs everything on FerretDB, which is built for it, and on the
+// MongoDB that MUSTER_MONGO names, if it does.
+func TestOnServers(t *testing.T) {
+	t.Run("FerretDB", func(t *testing.T) {
+		uri := ferrettest.Start(t)
+		suite(t, uri, registrytest.Options{Without: []string{"lists in a list", "minus zero"}, Nodes: 16})
+		t.Run("refusal", func(t *testing.T) { refusalIsInWords(t, uri) })
+		t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
+	})
+	if uri := os.Getenv("MUSTER_MONGO"); uri != "" {
+		t.Run("MongoDB", func(t *testing.T) {
+			suite(t, uri, registrytest.Options{})
+			t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
+		})
 	}
-	suite(t, uri, registrytest.Options{})
 }
 
 func suite(t *testing.T, uri string, o registrytest.Options) {
 	number := 0
-	database := fmt.Sprintf("muster_test_%d", time.Now().UnixNano())
-	t.Cleanup(func() { drop(t, uri, database) })
+	database := scratch(t, uri)
 	registrytest.TestStore(t, func(*testing.T) registrytest.Opener {
 		number++
 		collection := fmt.Sprint("nodes", number)
@@ -76,30 +75,30 @@ func collection(t *testing.T, uri, database, name string) *mongo.Collection {
 	return client.Database(database).Collection(name)
 }
 
-func drop(t *testing.T, uri, database string) {
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer func() { _ = client.Disconnect(context.Background()) }()
-	if err := client.Database(database).Drop(context.Background()); err != nil {
-		t.Errorf("dropping %s: %v", database, err)
-	}
+// scratch is the name of a database that is dropped after the test.
+func scratch(t *testing.T, uri string) string {
+	t.Helper()
+	name := fmt.Sprintf("muster_test_%d", time.Now().UnixNano())
+	database := collection(t, uri, name, "nodes").Database()
+	t.Cleanup(func() {
+		if err := database.Drop(context.Background()); err != nil {
+			t.Errorf("dropping %s: %v", name, err)
+		}
+	})
+	return name
 }
 
-// TestOldReaders asks as MCollective's discovery and search_nodes did, and
+// oldReaders asks as MCollective's discovery and search_nodes did, and
 // shares the collection with a document of theirs.
-func TestOldReaders(t *testing.T) {
-	uri := ferrettest.Start(t)
-	const database = "puppet"
+func oldReaders(t *testing.T, uri string) {
+	database := scratch(t, uri)
 	c := collection(t, uri, database, "nodes")
 	theirs := bson.D{{Key: "fqdn", Value: "old1.acme.net"}, {Key: "identity", Value: "old1"}, {Key: "facts", Value: bson.D{{Key: "customer", Value: "acme"}}}}
 	if _, err := c.InsertOne(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
 
-	s := open(t, uri, "", "")
+	s := open(t, uri, database, "")
 	r, err := registry.Open(t.Context(), registry.Config{Store: s})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +132,7 @@ func TestOldReaders(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again, err := registry.Open(t.Context(), registry.Config{Store: open(t, uri, "", "")})
+	again, err := registry.Open(t.Context(), registry.Config{Store: open(t, uri, database, "")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +149,10 @@ func TestOldReaders(t *testing.T) {
 	}
 }
 
-// TestRefusalOfTheServerIsInWords: FerretDB refuses a list in a list, which
+// refusalIsInWords: FerretDB refuses a list in a list, which
 // MongoDB keeps.
-func TestRefusalOfTheServerIsInWords(t *testing.T) {
-	s := open(t, ferrettest.Start(t), "refusals", "nodes")
+func refusalIsInWords(t *testing.T, uri string) {
+	s := open(t, uri, scratch(t, uri), "")
 	r, err := registry.Open(t.Context(), registry.Config{Store: s})
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 // test, and returns its address.
 func Start(t testing.TB) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "ferret")
+	program := filepath.Join(programs(t), "ferret")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	build.Dir = source(t)
 	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
@@ -54,6 +54,21 @@ func Start(t testing.TB) string {
 		t.Fatalf("the server did not say its address: %v: %s", err, stderr.String())
 	}
 	return strings.TrimSpace(uri)
+}
+
+// programs is a folder that outlives the test, so that the next one finds the
+// program built.
+func programs(t testing.TB) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return t.TempDir()
+	}
+	dir := filepath.Join(cache, "muster-tests")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // source is the folder of the server's module.
