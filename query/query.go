@@ -15,6 +15,11 @@ type Query struct {
 	// "facts", "fact_contents" or "resources", of which a node has many.
 	Entity string
 
+	// Where is which rows of Entity to keep: a condition on "key", "path" and
+	// "element" as well as on the node. Filter then says which nodes have such a
+	// row. It is nil where a row is a node.
+	Where Expr
+
 	Select  []Column // what to show of each row; none: the identity
 	GroupBy []Path
 	OrderBy []Column
@@ -34,6 +39,7 @@ type Column struct {
 	Path Path   // unused by count()
 	Func string // "", "count", "sum", "avg", "min" or "max", over the rows of a group
 	Desc bool   // only in OrderBy: the greatest first
+	Name string // as the query wrote it; empty: the path or the function
 }
 
 // Options say how to read a text. The zero value reads any dialect, without
