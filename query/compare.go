@@ -54,6 +54,10 @@ func viewOf(p Path, strict bool) string {
 
 // operator lowers a comparison by a symbol.
 func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
+	if n.Value == nil {
+		next := l.tokens[l.index(n.Pos.Offset)+1]
+		n.Value = &valueNode{Pos: next.Pos, Text: n.Text}
+	}
 	op, forced := n.Op, n.Op == "==" || n.Op == "!=="
 	switch op {
 	case "==":

@@ -77,10 +77,15 @@ func typedOf(c *Compare) (Expr, error) {
 		return nil, err
 	}
 	out.Value = value
-	if value.Kind == "list" && out.Op == "=" {
+	switch op := c.Op; {
+	case value.Kind == "list" && op == "=":
 		out.Op = "in"
-	} else if value.Kind == "list" && out.Op == "!=" {
+	case value.Kind == "list" && op == "!=":
 		out.Op = "not in"
+	case value.Kind == "regex" && op == "=":
+		out.Op = "=~"
+	case value.Kind == "regex" && op == "!=":
+		out.Op = "!~"
 	}
 	if negated && !c.Absent {
 		out.Absent = true
