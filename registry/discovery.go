@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -55,11 +56,14 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
-	a.Nodes = d.page(d.ordered(nodes))
-	a.Complete = len(a.Nodes) == a.Count
-	for i := range a.Nodes {
-		if seen := a.Nodes[i].LastSeen; i == 0 || seen.Before(a.Oldest) {
-			a.Oldest = seen
+	nodes = d.page(d.ordered(nodes))
+	a.Complete = len(nodes) == a.Count
+	a.Nodes = make([]Node, len(nodes))
+	for i, n := range nodes {
+		a.Nodes[i] = *n
+		a.Nodes[i].State = r.conf.Lifecycle.State(n, now)
+		if i == 0 || n.LastSeen.Before(a.Oldest) {
+			a.Oldest = n.LastSeen
 		}
 	}
 	return a, nil
@@ -89,7 +93,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(documents(nodes), now)
+	t.Columns, t.Rows = q.Rows(r.documents(nodes, now), now)
 	return t, nil
 }
 
@@ -106,8 +110,8 @@ func (d Discovery) complete() Discovery {
 
 // nodes returns the nodes that q, which is resolved, names in d's collectives
 // and states, by identity.
-func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]Node, error) {
-	var found []Node
+func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
+	var found []*Node
 	var doc query.Document // one for all, since Matches keeps nothing of it
 	for i, n := range r.table.candidates(q.Filter, now) {
 		if i%32 == 0 && ctx.Err() != nil {
@@ -119,9 +123,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		}
 		n.fill(&doc, state)
 		if query.Matches(q.Filter, &doc, now) {
-			node := *n
-			node.State = state
-			found = append(found, node)
+			found = append(found, n)
 		}
 	}
 	return sample(found, q), nil
@@ -167,7 +169,7 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	if err != nil {
 		return nil, err
 	}
-	_, rows := q.Rows(documents(nodes), now)
+	_, rows := q.Rows(r.documents(nodes, now), now)
 	var values []any
 	for _, row := range rows {
 		switch v := row[0].(type) {
@@ -181,11 +183,13 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	return values, nil
 }
 
-// documents are nodes as a query sees them.
-func documents(nodes []Node) func(yield func(*query.Document) bool) {
+// documents are nodes as a query sees them at a moment.
+func (r *Registry) documents(nodes []*Node, now time.Time) iter.Seq[*query.Document] {
 	return func(yield func(*query.Document) bool) {
-		for i := range nodes {
-			if !yield(nodes[i].Document()) {
+		for _, n := range nodes {
+			doc := &query.Document{}
+			n.fill(doc, r.conf.Lifecycle.State(n, now))
+			if !yield(doc) {
 				return
 			}
 		}
@@ -194,7 +198,7 @@ func documents(nodes []Node) func(yield func(*query.Document) bool) {
 
 // sample keeps as many nodes as q wants of each kind, chosen by a hash so that
 // the choice stays the same.
-func sample(nodes []Node, q *query.Query) []Node {
+func sample(nodes []*Node, q *query.Query) []*Node {
 	if q.Sample <= 0 {
 		return nodes
 	}
@@ -204,22 +208,22 @@ func sample(nodes []Node, q *query.Query) []Node {
 		return h.Sum64()
 	}
 	byLot := slices.Clone(nodes)
-	slices.SortFunc(byLot, func(a, b Node) int { return cmp.Compare(lot(&a), lot(&b)) })
+	slices.SortFunc(byLot, func(a, b *Node) int { return cmp.Compare(lot(a), lot(b)) })
 	chosen, taken := map[Identity]bool{}, map[string]int{}
-	for i := range byLot {
+	for _, n := range byLot {
 		kind := ""
 		if q.Per != nil {
-			kind = string(appendValue(nil, q.Per.Values(byLot[i].Document())))
+			kind = string(appendValue(nil, q.Per.Values(n.Document())))
 		}
 		if taken[kind]++; taken[kind] <= q.Sample {
-			chosen[byLot[i].Identity] = true
+			chosen[n.Identity] = true
 		}
 	}
-	return slices.DeleteFunc(nodes, func(n Node) bool { return !chosen[n.Identity] })
+	return slices.DeleteFunc(nodes, func(n *Node) bool { return !chosen[n.Identity] })
 }
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
-func (d Discovery) ordered(nodes []Node) []Node {
+func (d Discovery) ordered(nodes []*Node) []*Node {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -228,12 +232,12 @@ func (d Discovery) ordered(nodes []Node) []Node {
 	}
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
-		for i := range nodes {
-			if values := c.Path.Values(nodes[i].Document()); len(values) > 0 {
-				keys[nodes[i].Identity] = values[0]
+		for _, n := range nodes {
+			if values := c.Path.Values(n.Document()); len(values) > 0 {
+				keys[n.Identity] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b Node) int {
+		slices.SortStableFunc(nodes, func(a, b *Node) int {
 			x, hasX := keys[a.Identity]
 			y, hasY := keys[b.Identity]
 			switch {
@@ -251,7 +255,7 @@ func (d Discovery) ordered(nodes []Node) []Node {
 }
 
 // page cuts nodes to what is wanted of them.
-func (d Discovery) page(nodes []Node) []Node {
+func (d Discovery) page(nodes []*Node) []*Node {
 	limit := len(nodes)
 	if d.aboutNodes() {
 		nodes = nodes[min(d.Query.Offset, len(nodes)):]
