@@ -217,10 +217,10 @@ func (s *seam) Write(b []byte) (int, error) {
 		f.Header.Del(receiptHeader)
 		f.Header.Add(frame.Receipt, id)
 	}
-	s.sendFrame(f)
 	s.mu.Lock()
-	r := s.receipts[id]
+	r := s.receipts[id] // before it is sent: the broker may confirm at once
 	s.mu.Unlock()
+	s.sendFrame(f)
 	if r != nil {
 		r.once.Do(func() { close(r.passed) })
 	}
