@@ -3,8 +3,8 @@ module muster
 go 1.26.8
 
 require (
-	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/alecthomas/participle/v2 v2.1.4
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/go-json-experiment/json v1.27.2
 	github.com/go-stomp/stomp/v3 v3.1.5
 	github.com/klauspost/compress v1.20.4

@@ -186,15 +186,19 @@ func (r *round) ask(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
+	sent := clock(r.client.Now)()
 	sealed, err := r.client.Sealer.Seal(wire.Message{
 		Kind: wire.Request, Agent: r.call.Agent, Collective: r.collective, RequestID: r.id,
-		Sent: clock(r.client.Now)(), TTL: r.ttl, ReplyTo: r.replyTo, Body: body,
+		Sent: sent, TTL: r.ttl, ReplyTo: r.replyTo, Body: body,
 	})
 	if err != nil {
 		return err
 	}
-	destination, headers := r.client.Connector.Directed(r.collective, node)
-	return r.client.Bus.Publish(ctx, bus.Message{Destination: destination, ReplyTo: r.replyTo, Headers: headers, Body: sealed})
+	connector := r.client.Connector
+	destination, headers := connector.Directed(r.collective, node)
+	return r.client.Bus.Publish(ctx, bus.Message{
+		Destination: destination, ReplyTo: r.replyTo, Headers: connector.Headers(r.ttl, sent, headers), Body: sealed,
+	})
 }
 
 // gather takes replies until all have come, or the time is over.

@@ -218,7 +218,7 @@ func (d *daemon) answer(ctx context.Context, to wire.Opened, reply replyBody) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(to.TTL, time.Second))
 	defer cancel()
-	return d.Bus.Publish(ctx, bus.Message{Destination: to.ReplyTo, Body: sealed})
+	return d.Bus.Publish(ctx, bus.Message{Destination: to.ReplyTo, Headers: d.Connector.Headers(to.TTL, d.Now(), nil), Body: sealed})
 }
 
 func (d *daemon) sealReply(m wire.Message, reply replyBody) ([]byte, error) {
