@@ -53,8 +53,7 @@ type seam struct {
 // receipt is one wait for the broker.
 type receipt struct {
 	passed chan struct{} // closed when the frame has left the library
-	once   sync.Once
-	done   chan error // gets one value: nil, or the broker's refusal
+	done   chan error    // gets one value: nil, or the broker's refusal
 }
 
 func newReceipt() *receipt {
@@ -136,9 +135,13 @@ func (s *seam) next() bool {
 			return true
 		}
 	case frame.ERROR:
-		err := brokerError(f)
-		s.settle(f.Header.Get(frame.ReceiptId), err)
-		s.fail(err)
+		refused := brokerError(f)
+		if s.settle(f.Header.Get(frame.ReceiptId), refused) {
+			// Whoever else waits did nothing wrong, and may try again.
+			s.fail(errors.New(refused.Error()))
+		} else {
+			s.fail(refused)
+		}
 		return false
 	}
 	s.ready = appendFrame(s.ready, f, goStomp)
@@ -218,11 +221,11 @@ func (s *seam) Write(b []byte) (int, error) {
 		f.Header.Add(frame.Receipt, id)
 	}
 	s.mu.Lock()
-	r := s.receipts[id] // before it is sent: the broker may confirm at once
+	r := s.receipts[id] // before the answer can take it away
 	s.mu.Unlock()
 	s.sendFrame(f)
 	if r != nil {
-		r.once.Do(func() { close(r.passed) })
+		close(r.passed)
 	}
 	return len(b), nil
 }

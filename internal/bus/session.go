@@ -90,14 +90,35 @@ func options(a address, c *Config) []func(*stomp.Conn) error {
 	}
 }
 
+// errEnded is what an operation on a session that had ended before is told:
+// whatever ended it was somebody else's doing.
+var errEnded = errors.New("the connection had ended")
+
+func (s *session) ended() bool {
+	select {
+	case <-s.seam.dead:
+		return true
+	default:
+		return false
+	}
+}
+
 // lost is an operation that the connection did not live to see confirmed.
 type lost struct{ why error }
 
 func (l *lost) Error() string { return l.why.Error() }
 func (l *lost) Unwrap() error { return l.why }
 
+func isLost(err error) bool {
+	_, ok := errors.AsType[*lost](err)
+	return ok
+}
+
 // publish sends m and waits until the broker has it.
 func (s *session) publish(ctx context.Context, m Message) error {
+	if s.ended() {
+		return &lost{errEnded}
+	}
 	id, r := s.expect()
 	defer s.seam.forget(id)
 	header := func(f *frame.Frame) error {
@@ -139,9 +160,6 @@ func (s *session) wait(ctx context.Context, r *receipt) error {
 	}
 }
 
-// ahead is how many messages a broker may send before the first is acknowledged.
-const ahead = "256"
-
 // subscribe makes deliveries flow into sub until the session ends or
 // unsubscribe is called with the id that it returns.
 func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, err error) {
@@ -154,6 +172,7 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 			f.Header.Add("selector", sub.Selector)
 		}
 		if sub.AckEach {
+			ahead := strconv.FormatInt(sub.ahead.Load(), 10)
 			f.Header.Add("prefetch-count", ahead)
 			f.Header.Add("activemq.prefetchSize", ahead)
 		}
@@ -168,10 +187,8 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 func (s *session) register(sub *subscriber, id string, r *receipt, header func(*frame.Frame) error) error {
 	s.seam.registering.RLock()
 	defer s.seam.registering.RUnlock()
-	select {
-	case <-s.seam.dead:
-		return &lost{s.seam.why}
-	default:
+	if s.ended() {
+		return &lost{errEnded}
 	}
 	mode := stomp.AckAuto
 	if sub.AckEach {
@@ -196,6 +213,7 @@ func (s *session) drain(sub *subscriber, incoming <-chan *stomp.Message) {
 			continue // the connection has ended; the seam knows why
 		}
 		if !sub.queue.add(s.delivery(m)) {
+			sub.ahead.Store(max(1, sub.ahead.Load()/2))
 			s.seam.fail(fmt.Errorf("messages from %s came faster than they were dealt with, and %d bytes were waiting", sub.Destination, sub.queue.limit))
 		}
 	}
