@@ -24,10 +24,11 @@ var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 // fake is a registry that can fail, wait, and tell what it was asked.
 type fake struct {
 	nodes   []registry.Node
-	err     error  // of Find and Register
-	pause   bool   // Find waits until its context is done
-	ready   error  // of Ready
-	crash   string // Find panics with it
+	err     error         // of Find and Register
+	pause   bool          // Find waits until its context is done
+	entered chan struct{} // told when Find waits; may be nil
+	ready   error         // of Ready
+	crash   string        // Find panics with it
 	warning string
 
 	mu         sync.Mutex
@@ -44,6 +45,9 @@ func (f *fake) Find(ctx context.Context, d registry.Discovery) (registry.Answer,
 		panic(f.crash)
 	}
 	if f.pause {
+		if f.entered != nil {
+			f.entered <- struct{}{}
+		}
 		<-ctx.Done()
 		return registry.Answer{}, ctx.Err()
 	}

@@ -121,8 +121,8 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestOnePrincipalCannotTakeAll(t *testing.T) {
-	f := &fake{pause: true}
-	h := serveConfig(t, api.Config{Registry: f, Open: true, InFlight: 1, Deadline: 500 * time.Millisecond})
+	f := &fake{pause: true, entered: make(chan struct{}, 1)}
+	h := serveConfig(t, api.Config{Registry: f, Open: true, InFlight: 1, Deadline: 300 * time.Millisecond})
 	first := make(chan int)
 	go func() {
 		res, err := h.Client().Get(h.URL + "/v1/search")
@@ -133,14 +133,10 @@ func TestOnePrincipalCannotTakeAll(t *testing.T) {
 		res.Body.Close()
 		first <- res.StatusCode
 	}()
-	for {
-		a := get(t, h, "/v1/rejected")
-		if a.status == http.StatusTooManyRequests {
-			if a.errorCode() != "too_many_requests" || a.head.Get("Retry-After") == "" {
-				t.Errorf("answered %s", a.text)
-			}
-			break
-		}
+	<-f.entered
+	a := get(t, h, "/v1/rejected")
+	if a.status != http.StatusTooManyRequests || a.errorCode() != "too_many_requests" || a.head.Get("Retry-After") == "" {
+		t.Errorf("the second answered %d %s", a.status, a.text)
 	}
 	if got := <-first; got != http.StatusServiceUnavailable {
 		t.Errorf("the first answered %d", got)
@@ -186,7 +182,8 @@ func (l *listener) Close() error   { l.closed = true; return nil }
 
 // What is under way at shutdown is answered; what comes after is not taken.
 func TestShutdownLetsRequestsEnd(t *testing.T) {
-	s, err := api.New(api.Config{Registry: &fake{pause: true}, Open: true, Deadline: 300 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	f := &fake{pause: true, entered: make(chan struct{}, 1)}
+	s, err := api.New(api.Config{Registry: f, Open: true, Deadline: 300 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +200,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /v1/search HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	time.Sleep(50 * time.Millisecond) // for the request to arrive: nothing tells from outside
+	<-f.entered
 	cancel()
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

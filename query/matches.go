@@ -111,8 +111,11 @@ func (c *Compare) matches(s *scope) bool {
 			c.each(name, s, &t)
 		}
 	}
-	if c.Count {
+	switch {
+	case c.Count:
 		return c.counted(&t)
+	case c.Op == "exists":
+		return t.present
 	}
 	return t.answer(c.Quant, c.Absent)
 }

@@ -73,15 +73,14 @@ func (t *mongoTest) document(p Path, s *scope) bool {
 		}
 		return t.holds(s.doc.Seen)
 	}
-	text := mongoText(p.Field, s.doc)
-	if text == "" || len(steps) > 0 {
+	if len(steps) > 0 {
 		return t.absent()
 	}
-	return t.holds(text)
+	return t.holds(oneWord(p.Field, s.doc))
 }
 
-// mongoText is a field of the document that holds one word; empty is absent.
-func mongoText(field string, doc *Document) string {
+// oneWord is a field of the document that holds one word.
+func oneWord(field string, doc *Document) string {
 	switch field {
 	case "identity":
 		return doc.Identity

@@ -104,6 +104,9 @@ func (m *mongoReader) field(f relaxedField) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if value.Kind == "regex" {
+		return m.compare(path, f, "=~", value)
+	}
 	return m.compare(path, f, "=", value)
 }
 

@@ -201,11 +201,17 @@ func (l *lowerer) term(n *termNode) (Expr, error) {
 }
 
 func (l *lowerer) exists(n *existsNode, start int) (Expr, error) {
-	path, end, err := l.operandPath(n.Of)
+	o, err := l.operand(n.Of)
 	if err != nil {
 		return nil, err
 	}
-	e := existsExpr(path, start, end)
+	if o.yes != nil || o.fold || o.count {
+		return nil, l.fail(start, l.after(start), n.Word+" takes a path", n.Word+" fact")
+	}
+	e := existsExpr(o.path, start, l.after(start))
+	if c, ok := e.(*Compare); ok && o.view != "" {
+		c.View = o.view
+	}
 	if n.Word == "missing" {
 		return not(e), nil
 	}
@@ -292,6 +298,9 @@ func (l *lowerer) test(n *testNode, start int) (Expr, error) {
 	word := n.Of.Word
 	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 {
 		return nil, l.badName(word, start, i)
+	}
+	if word == "?" {
+		return nil, l.fail(start, start+1, "a parameter stands where an operand is needed", wantedOperand)
 	}
 	if strings.ContainsAny(word, "*?") {
 		return classExpr(globValue(classKey(word)), start, start+len(word)), nil

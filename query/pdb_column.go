@@ -31,9 +31,9 @@ func (l *pdbLowerer) column(f pdbField) (pdbCol, error) {
 	}
 	c, ok := l.columnsOf()[name]
 	switch {
-	case !ok || below && name != "facts" && name != "trusted":
+	case !ok || below && c.path.Field != "facts" && c.path.Field != "trusted" || below && c.path.Steps != nil:
 		return pdbCol{}, l.unknownColumn(f)
-	case name == "facts" || name == "trusted":
+	case below:
 		c.path.Steps = f.steps[1:]
 		if name == "facts" {
 			c.path.Flat = f.flat
@@ -45,16 +45,18 @@ func (l *pdbLowerer) column(f pdbField) (pdbCol, error) {
 var (
 	pdbEnvironment = pdbCol{"fact", factPath("environment")}
 	pdbSeen        = pdbCol{"time", Path{Field: "seen"}}
+	pdbFact        = pdbCol{"fact", Path{Field: "facts"}}
+	pdbActive      = pdbCol{"active", Path{Field: "state"}}
 	pdbValue       = pdbCol{"fact", Path{Field: "element"}}
 	pdbNodeColumns = map[string]pdbCol{
 		"classes": {"class", Path{Field: "classes"}}, "agents": {"agent", Path{Field: "agents"}}, "collectives": {"words", Path{Field: "collectives"}},
 		"state": {"words", Path{Field: "state"}}, "auth": {"words", Path{Field: "auth"}}, "lastseen": pdbSeen, "timestamp": pdbSeen,
 	}
 	pdbColumnsOf = map[string]map[string]pdbCol{
-		"inventory": {"facts": {"fact", Path{Field: "facts"}}, "trusted": {"fact", Path{Field: "trusted"}}, "environment": pdbEnvironment},
+		"inventory": {"fact tuple": pdbFact, "node active": pdbActive, "facts": {"fact", Path{Field: "facts"}}, "trusted": {"fact", Path{Field: "trusted"}}, "environment": pdbEnvironment},
 		"nodes": {
 			"facts_timestamp": pdbSeen, "catalog_timestamp": pdbSeen, "report_timestamp": pdbSeen, "facts_environment": pdbEnvironment,
-			"deactivated": {"ended", Path{Field: "state"}}, "expired": {"ended", Path{Field: "state"}}, "node active": {"active", Path{Field: "state"}},
+			"deactivated": {"ended", Path{Field: "state"}}, "expired": {"ended", Path{Field: "state"}}, "fact tuple": pdbFact, "node active": pdbActive,
 		},
 		"facts":         {"name": {"words", Path{Field: "key"}}, "value": pdbValue, "environment": pdbEnvironment},
 		"fact_contents": {"name": {"words", Path{Field: "key"}}, "path": {"path", Path{Field: "path"}}, "value": pdbValue, "environment": pdbEnvironment},
@@ -73,14 +75,16 @@ func (l *pdbLowerer) columnsOf() map[string]pdbCol {
 			all[name] = c
 		}
 	}
-	if l.entity == "nodes" {
-		all["fact"] = pdbCol{"fact", Path{Field: "facts"}}
-	}
 	return all
 }
 
 func (l *pdbLowerer) unknownColumn(f pdbField) error {
-	known := append([]string{"certname"}, sortedKeys(l.columnsOf())...)
+	known := []string{"certname"}
+	for _, name := range sortedKeys(l.columnsOf()) {
+		if !strings.Contains(name, " ") { // the older tuples have no name of their own
+			known = append(known, name)
+		}
+	}
 	e := &SyntaxError{Offset: f.pos, End: f.end, Problem: quote(f.text) + " is not a field of " + l.entity}
 	e.Hint = "the fields of " + l.entity + " are " + strings.Join(known, ", ")
 	near := nearest(f.name(), known)
@@ -117,7 +121,7 @@ func (c pdbCol) test(l *pdbLowerer, t *pdbTest) (Expr, error) {
 		return c.testNull(t, out)
 	case "~", "!~":
 		return out, l.regexTest(t, out)
-	case "in", "not in":
+	case "in":
 		return c.testIn(l, t, out)
 	case "=", "!=":
 		return c.testEqual(l, t, out)
@@ -175,9 +179,6 @@ func (c pdbCol) testIn(l *pdbLowerer, t *pdbTest, out *Compare) (Expr, error) {
 		}
 	}
 	out.Value = listValue(members)
-	if t.op == "not in" {
-		out.Quant, out.Absent = "all", true
-	}
 	return out, nil
 }
 
@@ -232,7 +233,7 @@ func (c pdbCol) testNames(t *pdbTest, out *Compare) (Expr, error) {
 func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	probe := &Compare{Path: Path{Field: "element"}, Op: t.op, Value: t.value, Quant: "any", View: "typed", Start: t.pos, End: t.end}
 	switch t.op {
-	case "=", "!=", "in", "not in":
+	case "=", "!=", "in":
 		if t.value.Kind == "text" && t.value.Text != "Class" {
 			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "Class")
 		}
@@ -310,11 +311,8 @@ func (c pdbCol) testPath(l *pdbLowerer, t *pdbTest) (Expr, error) {
 		return out, nil
 	case "!=":
 		return not(out), nil
-	case "in", "not in":
+	case "in":
 		out.Op = "in"
-		if t.op == "not in" {
-			return not(out), nil
-		}
 		return out, nil
 	case "~>":
 	default:

@@ -314,7 +314,7 @@ func (p *pqlReader) leaf(n *pqlLeaf) (*pdbTest, error) {
 			t.op = "not in"
 		}
 		err := p.source(test.Source, t)
-		if t.op == "not in" && t.query != nil {
+		if t.op == "not in" {
 			in := *t
 			in.op = "in"
 			t = &pdbTest{op: "not", parts: []*pdbTest{&in}, pos: t.pos, end: t.end}

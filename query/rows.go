@@ -26,7 +26,7 @@ func rowsOf(field string, doc *Document) []row {
 	switch field {
 	case "classes":
 		for _, class := range doc.Classes {
-			rows = append(rows, row{value: class})
+			rows = append(rows, row{value: title(class)})
 		}
 	case "facts":
 		for _, name := range sortedKeys(doc.Facts) {

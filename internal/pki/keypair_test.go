@@ -1,16 +1,9 @@
 package pki_test
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,63 +112,8 @@ func TestLoadKeyPairTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// puppetCA lays out an ssldir as Puppet does since version 6: RSA keys, an
-// intermediate CA, and both CAs in ca.pem.
-func puppetSSL(t *testing.T, names ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	serial := int64(0)
-	sign := func(cert, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) *x509.Certificate {
-		serial++
-		cert.SerialNumber = big.NewInt(serial)
-		cert.NotBefore, cert.NotAfter = noon.Add(-time.Hour), noon.Add(time.Hour)
-		cert.BasicConstraintsValid = true
-		der, err := x509.CreateCertificate(rand.Reader, cert, parent, public, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mustParse(t, der)
-	}
-	newRSA := func() *rsa.PrivateKey {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key
-	}
-	rootKey, caKey := newRSA(), newRSA()
-	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Puppet Root CA: 0123"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}
-	root = sign(root, root, rootKey.Public(), rootKey)
-	ca := sign(&x509.Certificate{Subject: pkix.Name{CommonName: "Puppet CA: puppet.acme.net"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, root, caKey.Public(), rootKey)
-	for _, folder := range []string{"private_keys", "certs"} {
-		if err := os.Mkdir(filepath.Join(dir, folder), 0o750); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write := func(path string, blocks ...*pem.Block) {
-		var text bytes.Buffer
-		for _, block := range blocks {
-			pem.Encode(&text, block)
-		}
-		if err := os.WriteFile(filepath.Join(dir, path), text.Bytes(), 0o640); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range names {
-		key := newRSA()
-		cert := sign(&x509.Certificate{
-			Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, DNSNames: []string{name},
-		}, ca, key.Public(), caKey)
-		write("private_keys/"+name+".pem", &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-		write("certs/"+name+".pem", &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
-	}
-	write("certs/ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}, &pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
-	return dir
-}
-
 func TestLoadPuppet(t *testing.T) {
-	ssl := puppetSSL(t, "web1.acme.net")
+	ssl := newPuppetSite(t, noon, "web1.acme.net").dir
 	for _, name := range []string{"web1.acme.net", "Web1.acme.net", ""} {
 		pair, err := pki.LoadPuppet(ssl, name)
 		if err != nil {
@@ -189,7 +127,7 @@ func TestLoadPuppet(t *testing.T) {
 		"other name": {ssl, "web2.acme.net", "web2.acme.net.pem"},
 		"path":       {ssl, "../x", "not a certname"},
 		"none":       {t.TempDir(), "", "has Puppet run"},
-		"several":    {puppetSSL(t, "a", "b"), "", "a, b"},
+		"several":    {newPuppetSite(t, noon, "a", "b").dir, "", "a, b"},
 	} {
 		if _, err := pki.LoadPuppet(test.ssl, test.certname); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)

@@ -56,8 +56,8 @@ func sealers(b *testing.B, s *site) map[string]*wire.Sealer {
 	return map[string]*wire.Sealer{
 		"Ed25519": s.node("web1"),
 		"ECDSA":   s.sealer(leaf("web1"), ecdsaKey(b, elliptic.P256())),
-		"RSA2048": s.sealer(leaf("web1"), rsaKey(b, 2048)),
-		"RSA4096": s.sealer(leaf("web1"), rsaKey(b, 4096)),
+		"RSA2048": s.sealer(leaf("web1"), rsaKey(b)),
+		"RSA4096": s.sealer(leaf("web1"), newRSAKey(b, 4096)),
 	}
 }
 

@@ -73,7 +73,7 @@ func TestAlgorithmConfusion(t *testing.T) {
 	cert := s.sign(leaf("web1"), s.cert, key.Public(), s.key)
 	p384 := ecdsaKey(t, elliptic.P384())
 	curve := s.sign(leaf("web1"), s.cert, p384.Public(), s.key)
-	weak := s.sign(leaf("web1"), s.cert, rsaKey(t, 1024).Public(), s.key)
+	weak := s.sign(leaf("web1"), s.cert, newRSAKey(t, 1024).Public(), s.key)
 	text := payload(wire.NewRequestID(), "")
 	publicKey, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
 	if err != nil {
@@ -122,12 +122,12 @@ func TestAlgorithmConfusion(t *testing.T) {
 // certname as CN, and an intermediate CA of which the chain tells.
 func TestPuppetCertificate(t *testing.T) {
 	s := newSite(t, "Puppet Root CA: 0123")
-	caKey := rsaKey(t, 2048)
+	caKey := rsaKey(t)
 	ca := s.sign(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "Puppet CA: puppet.acme.net"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour),
 	}, s.cert, caKey.Public(), s.key)
-	key := rsaKey(t, 3072)
+	key := rsaKey(t)
 	cert := s.sign(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "web1.acme.net"}, BasicConstraintsValid: true, DNSNames: []string{"web1.acme.net"},
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
@@ -237,7 +237,7 @@ func TestFewChains(t *testing.T) {
 // An RSA signer that hashes by itself, an HSM say, is asked in the right way.
 func TestOpaqueSigner(t *testing.T) {
 	s := newSite(t, "site CA")
-	for _, key := range []crypto.Signer{ed25519Key(t), ecdsaKey(t, elliptic.P256()), rsaKey(t, 2048)} {
+	for _, key := range []crypto.Signer{ed25519Key(t), ecdsaKey(t, elliptic.P256()), rsaKey(t)} {
 		sealer := s.sealer(leaf("web1"), struct{ crypto.Signer }{key})
 		if _, err := s.opener().Open(mustSeal(t, sealer, registration())); err != nil {
 			t.Errorf("%T: %v", key, err)

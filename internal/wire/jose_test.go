@@ -17,7 +17,7 @@ import (
 func TestAgreesWithGoJose(t *testing.T) {
 	s := newSite(t, "site CA")
 	for alg, key := range map[jose.SignatureAlgorithm]crypto.Signer{
-		jose.EdDSA: ed25519Key(t), jose.ES256: ecdsaKey(t, elliptic.P256()), jose.RS256: rsaKey(t, 2048),
+		jose.EdDSA: ed25519Key(t), jose.ES256: ecdsaKey(t, elliptic.P256()), jose.RS256: rsaKey(t),
 	} {
 		t.Run(string(alg), func(t *testing.T) {
 			cert := s.sign(leaf("web1"), s.cert, key.Public(), s.key)
@@ -25,7 +25,7 @@ func TestAgreesWithGoJose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 20 { // ES256 signatures differ, and so do their leading zeros
+			for range 5 { // ES256 signatures differ, and so do their leading zeros
 				theirs, err := jose.ParseSignedJSON(string(mustSeal(t, sealer, registration())), []jose.SignatureAlgorithm{alg})
 				if err != nil {
 					t.Fatal(err)

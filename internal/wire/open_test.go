@@ -197,7 +197,7 @@ func TestEveryBitIsSealed(t *testing.T) {
 	for name, sealer := range map[string]*wire.Sealer{
 		"Ed25519": s.node("web1"),
 		"ECDSA":   s.sealer(leaf("web1"), ecdsaKey(t, elliptic.P256())),
-		"RSA":     s.sealer(leaf("web1"), rsaKey(t, 2048)),
+		"RSA":     s.sealer(leaf("web1"), rsaKey(t)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			sealed := mustSeal(t, sealer, registration())
