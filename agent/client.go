@@ -227,7 +227,8 @@ func (r *round) gather(ctx context.Context, began time.Time, published <-chan er
 		}
 	}
 	if published != nil {
-		<-published
+		for range published { // all have answered, whatever went wrong meanwhile
+		}
 	}
 	return nil
 }

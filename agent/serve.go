@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -177,7 +176,7 @@ func (d *daemon) dispatch(ctx context.Context, m wire.Opened) (data any, action 
 func (d *daemon) guarded(ctx context.Context, run Action, r Request) (data any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.Log.Error("an action panicked", "panic", p, slog.String("stack", string(debug.Stack())))
+			d.Log.Error("an action panicked", "panic", p, "stack", string(debug.Stack()))
 			err = failf(UnknownError, "the action is broken: %v", p)
 		}
 	}()
