@@ -29,14 +29,15 @@ type session struct {
 func dial(ctx context.Context, a address, c *Config) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", a.hostPort)
+	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", a.hostPort)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %s", a, reason(err))
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	defer stop()
+	conn := tcp
 	if a.tls {
-		if conn, err = secure(ctx, conn, a, c.TLS); err != nil {
+		if conn, err = secure(ctx, tcp, a, c.TLS); err != nil {
 			return nil, fmt.Errorf("connecting to %s: TLS: %s", a, reason(err))
 		}
 	}
@@ -223,7 +224,7 @@ func (s *session) delivery(m *stomp.Message) Delivery {
 	d := Delivery{Message: Message{Destination: m.Destination, Body: m.Body, Headers: map[string]string{}}}
 	for i := m.Header.Len() - 1; i >= 0; i-- { // the first of equal names wins
 		switch name, value := m.Header.GetAt(i); name {
-		case frame.Destination, frame.ContentLength, frame.Subscription, frame.Ack:
+		case frame.Destination, frame.ContentLength, frame.Subscription, frame.Ack, frame.Receipt:
 		case replyToHeader:
 			d.ReplyTo = value
 		default:
