@@ -69,7 +69,7 @@ func typedOf(c *Compare) (Expr, error) {
 	if negated && c.Quant != "all" || !negated && (c.Quant != "any" || c.Absent) {
 		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
 	}
-	if c.View == "text" && c.Path.Field == "facts" {
+	if c.View == "text" && viewOf(c.Path, true) == "text" && viewOf(c.Path, false) == "native" {
 		return nil, errors.New("it does not take a map for its keys, as select does")
 	}
 	value, err := typedValue(c)

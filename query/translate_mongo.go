@@ -67,9 +67,33 @@ func mongoCompare(c *Compare) (Expr, error) {
 // nativeOrTyped brings a comparison into the typed view.
 func nativeOrTyped(c *Compare) (Expr, error) {
 	if c.View == "typed" {
-		return c, nil
+		return typedUsual(c)
 	}
 	return typedOf(c)
+}
+
+// typedUsual brings a comparison that is in the typed view already to the
+// quantifiers that its dialects have.
+func typedUsual(c *Compare) (Expr, error) {
+	out := *c
+	switch {
+	case c.Count || c.Fold || c.Op == "between":
+		return nil, fmt.Errorf("it has no words for %s", wordsOf(c))
+	case c.Op == "exists" || c.Quant == "self":
+		return c, nil
+	case c.Quant == "none" && !negative(c.Op):
+		out.Quant, out.Absent = "any", false
+		return and(present(c), not(&out)), nil
+	case negative(c.Op) != (c.Quant == "all") || c.Quant == "none":
+		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
+	case negative(c.Op) && !c.Absent:
+		out.Absent = true
+		return and(present(c), &out), nil
+	case !negative(c.Op) && c.Absent:
+		out.Absent = false
+		return or(not(present(c)), &out), nil
+	}
+	return c, nil
 }
 
 // mongoTyped says a comparison in the typed view.

@@ -67,6 +67,8 @@ func pdbCompare(c *Compare) (Expr, error) {
 func pdbNames(c *Compare) (Expr, error) {
 	negated := c.Op == "!=" || c.Op == "not in" || c.Op == "!~"
 	switch {
+	case c.View != viewOf(c.Path, false) && c.View != "title":
+		return nil, fmt.Errorf("it compares %s by their names, not as %s", c.Path.Field, c.View)
 	case c.Count || c.Fold || c.Op == "exists":
 		return nil, fmt.Errorf("it has no words for %s of %s", wordsOf(c), c.Path)
 	case negated != (c.Quant == "all") || !negated && c.Quant != "any":
