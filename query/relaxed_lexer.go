@@ -43,12 +43,12 @@ type relaxedTokens struct {
 type relaxedState byte
 
 const (
-	inText      relaxedState = iota // outside of everything
-	inDoc                           // where a key may stand
-	inSeparator                     // after a key
-	inValue                         // after a separator; left with the value
-	inList
-	inCall
+	stateText      relaxedState = iota // outside of everything
+	stateDoc                           // where a key may stand
+	stateSeparator                     // after a key
+	stateValue                         // after a separator; left with the value
+	stateList
+	stateCall
 )
 
 // relaxedNames names the tokens for the grammar.
@@ -71,7 +71,7 @@ func (tokenNames) Lex(string, io.Reader) (lexer.Lexer, error) {
 }
 
 func cutRelaxed(text string) []lexer.Token {
-	t := &relaxedTokens{text: text, states: []relaxedState{inText}, out: make([]lexer.Token, 0, 8+len(text)/4)}
+	t := &relaxedTokens{text: text, states: []relaxedState{stateText}, out: make([]lexer.Token, 0, 8+len(text)/4)}
 	for {
 		for t.pos < len(text) && isSpace(text[t.pos]) {
 			t.pos++
@@ -80,9 +80,9 @@ func cutRelaxed(text string) []lexer.Token {
 			return append(t.out, lexer.Token{Type: lexer.EOF, Pos: at(len(text))})
 		}
 		switch t.state() {
-		case inDoc:
+		case stateDoc:
 			t.key()
-		case inSeparator:
+		case stateSeparator:
 			t.separator()
 		default:
 			t.value()
@@ -117,10 +117,10 @@ func (t *relaxedTokens) key() {
 	case c == ',':
 		t.emit(relComma, 1)
 	case c == '"' || c == '\'' || c == '`':
-		t.quoted(rest, inSeparator)
+		t.quoted(rest, stateSeparator)
 	case c == ':' && symbolLength(rest) > 0:
 		t.emit(relSymbol, symbolLength(rest))
-		t.push(inSeparator)
+		t.push(stateSeparator)
 	default:
 		n := spanOf(rest, "{}[]()'\":=`/,")
 		if n == 0 {
@@ -128,7 +128,7 @@ func (t *relaxedTokens) key() {
 			return
 		}
 		t.emit(relKey, n)
-		t.push(inSeparator)
+		t.push(stateSeparator)
 	}
 }
 
@@ -142,7 +142,7 @@ func spanOf(s, stops string) int {
 	return len(s)
 }
 
-// quoted reads a text in quotes; next is the state after it, inText to leave one.
+// quoted reads a text in quotes; next is the state after it, stateText to leave one.
 func (t *relaxedTokens) quoted(rest string, next relaxedState) {
 	n := quotedLength(rest)
 	if n == 0 {
@@ -150,7 +150,7 @@ func (t *relaxedTokens) quoted(rest string, next relaxedState) {
 		return
 	}
 	t.emit(relString, n)
-	if next != inText {
+	if next != stateText {
 		t.push(next)
 	}
 }
@@ -181,7 +181,7 @@ func (t *relaxedTokens) separator() {
 		t.pop()
 		return
 	}
-	t.push(inValue)
+	t.push(stateValue)
 }
 
 // closings end the states that hold values.
@@ -189,7 +189,7 @@ var closings = [...]struct {
 	state relaxedState
 	close byte
 	token lexer.TokenType
-}{{inList, ']', relListClose}, {inCall, ')', relCallClose}}
+}{{stateList, ']', relListClose}, {stateCall, ')', relCallClose}}
 
 func (t *relaxedTokens) value() {
 	rest, state := t.text[t.pos:], t.state()
@@ -209,7 +209,7 @@ func (t *relaxedTokens) value() {
 	}
 	before := len(t.out)
 	t.scalar(rest)
-	if state == inValue {
+	if state == stateValue {
 		t.pop() // with its value, or because there is none
 	} else if len(t.out) == before {
 		t.bad()
@@ -221,13 +221,13 @@ func (t *relaxedTokens) opening(rest string) bool {
 	switch n := callLength(rest); {
 	case rest[0] == '{':
 		t.emit(relDocOpen, 1)
-		t.push(inDoc)
+		t.push(stateDoc)
 	case rest[0] == '[':
 		t.emit(relListOpen, 1)
-		t.push(inList)
+		t.push(stateList)
 	case n > 0:
 		t.emit(relCall, n)
-		t.push(inCall)
+		t.push(stateCall)
 	default:
 		return false
 	}
@@ -260,7 +260,7 @@ func callLength(s string) int {
 func (t *relaxedTokens) scalar(rest string) {
 	switch c := rest[0]; {
 	case c == '"' || c == '\'' || c == '`':
-		t.quoted(rest, inText)
+		t.quoted(rest, stateText)
 	case c == '/':
 		n := patternLength(rest)
 		if n <= len("//") {
