@@ -11,15 +11,14 @@ var liveFunctions = [...]string{
 	"agent", "augeas_match", "fstat", "nettest", "nrpe", "package", "process", "puppet", "resource", "service", "sysctl",
 }
 
-var knownFunctions = [...]string{"fact", "collective", "ver", "fold", "count"}
+var knownFunctions = [...]string{"fact", "collective", "ver", "fold", "count", "text", "typed", "native"}
 
 // call lowers a function on the left of a comparison.
 func (l *lowerer) call(n *callNode, start int) (operand, error) {
 	name := strings.ToLower(strings.TrimSuffix(n.Name, "("))
 	end := start + len(n.Name)
 	output, dotted := strings.CutPrefix(n.Output, ".")
-	switch name {
-	case "ver", "fold", "count":
+	if view, ok := viewFunctions[name]; ok || name == "fold" || name == "count" {
 		if len(n.Args) != 1 || n.Output != "" {
 			return operand{}, l.fail(start, end, fmt.Sprintf("%s() takes one path and has no output", name), name+"(fact)")
 		}
@@ -28,8 +27,8 @@ func (l *lowerer) call(n *callNode, start int) (operand, error) {
 			return operand{}, err
 		}
 		o := operand{path: path, fold: name == "fold", count: name == "count"}
-		if name == "ver" {
-			o.view = "version"
+		if o.view = view; name == "native" {
+			o.view = viewOf(path, false)
 		}
 		return o, nil
 	}

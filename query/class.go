@@ -4,7 +4,10 @@ import "strings"
 
 // classKey is the normalised name of a class: lower case, without leading "::".
 func classKey(name string) string {
-	return strings.ToLower(strings.TrimPrefix(name, "::"))
+	for strings.HasPrefix(name, "::") {
+		name = name[2:]
+	}
+	return strings.ToLower(name)
 }
 
 // title is the name of a class as Puppet titles it: Apache::Mod::Php.

@@ -54,10 +54,16 @@ func viewOf(p Path, strict bool) string {
 
 // operator lowers a comparison by a symbol.
 func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
-	op, forced := n.Op, n.Op == "=="
+	if n.Value == nil {
+		next := l.tokens[l.index(n.Pos.Offset)+1]
+		n.Value = &valueNode{Pos: next.Pos, Text: n.Text}
+	}
+	op, forced := n.Op, n.Op == "==" || n.Op == "!=="
 	switch op {
 	case "==":
 		op = "="
+	case "!==":
+		op = "!="
 	case "=>":
 		op = ">="
 	case "=<":
@@ -76,7 +82,9 @@ func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
 		return l.truth(o, op, v, c.Start, c.End)
 	}
 	if v.Kind == "regex" {
-		c.View = l.patternView(c.View)
+		if o.view == "" {
+			c.View = l.patternView(c.View)
+		}
 		switch op {
 		case "=":
 			op = "=~"
@@ -113,16 +121,20 @@ func (l *lowerer) checked(c Compare, n *valueNode) (Expr, error) {
 	case c.Fold && c.Value.Kind == "number":
 		c.Fold = false
 	}
+	// Those who made these rules take a negated operator for "not (=)".
+	c.Absent = negative(c.Op) && c.Quant == "" && (c.View == "typed" || c.View == "mongo")
 	switch {
 	case c.Value.Kind == "list" && (c.Op == "=" || c.Op == "!=") && c.Quant == "":
 		c.Quant = "self"
-	case c.Quant == "" && (c.Op == "!=" || c.Op == "!~" || c.Op == "not in"):
+	case c.Quant == "" && negative(c.Op):
 		c.Quant = "all"
 	case c.Quant == "":
 		c.Quant = "any"
 	}
 	return &c, nil
 }
+
+func negative(op string) bool { return op == "!=" || op == "!~" || op == "not in" }
 
 func numeric(v *Value) bool {
 	for i := range v.List {
@@ -146,7 +158,10 @@ func (l *lowerer) isNull(c Compare, o operand, n *opNode) (Expr, error) {
 	if o.yes != nil || c.Count || c.Fold {
 		return nil, l.fail(c.Start, c.End, "a function is never null", "a path before is null")
 	}
-	c.Op, c.Value, c.View = "=", nullValue(), "native"
+	c.Op, c.Value = "=", nullValue()
+	if c.View == "text" {
+		c.View = "native"
+	}
 	if len(n.Is) > 1 {
 		c.Op = "!="
 	}
@@ -154,6 +169,12 @@ func (l *lowerer) isNull(c Compare, o operand, n *opNode) (Expr, error) {
 		c.Quant = "self"
 	}
 	return &c, nil
+}
+
+// viewFunctions force how both sides of a comparison are read; native is the
+// usual way of the native dialect.
+var viewFunctions = map[string]string{
+	"ver": "version", "text": "text", "typed": "typed", "mongo": "mongo", "title": "title", "native": "native",
 }
 
 func (l *lowerer) between(c Compare, o operand, n *opNode) (Expr, error) {
@@ -212,7 +233,10 @@ func (l *lowerer) has(c Compare, o operand, n *opNode) (Expr, error) {
 	one := func(v Value) (Expr, error) {
 		c.Value, c.Op = v, "="
 		if v.Kind == "regex" {
-			c.Op, c.View = "=~", l.patternView(c.View)
+			c.Op = "=~"
+			if o.view == "" {
+				c.View = l.patternView(c.View)
+			}
 		}
 		return l.checked(c, n.Has.Value)
 	}

@@ -41,7 +41,7 @@ func (nativeTokens) Lex(string, io.Reader) (lexer.Lexer, error) {
 }
 
 // operators are tried in this order, so that none hides a longer one.
-var operators = [...]string{">=~", "<=~", ">~", "<~", "=~", "!~", "==", "!=", ">=", "<=", "=>", "=<", "=", "<", ">", "~"}
+var operators = [...]string{">=~", "<=~", ">~", "<~", "=~", "!~", "!==", "==", "!=", ">=", "<=", "=>", "=<", "=", "<", ">", "~"}
 
 // wants is what the next token can be; it decides how characters are read.
 type wants int

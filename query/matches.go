@@ -13,6 +13,7 @@ type scope struct {
 	doc     *Document
 	element any
 	key     string // the element's name, if it stands in a map
+	path    []any  // of a leaf among "contents", from the top
 	now     time.Time
 }
 
@@ -102,14 +103,19 @@ func (c *Compare) matches(s *scope) bool {
 		c.names(s.doc.Agents, s, &t)
 	case "collectives":
 		c.names(s.doc.Collectives, s, &t)
+	case "path":
+		c.leaf(s.path, s, &t)
 	case "fact":
 		t.present = true
 		for name := range s.doc.Facts {
 			c.each(name, s, &t)
 		}
 	}
-	if c.Count {
+	switch {
+	case c.Count:
 		return c.counted(&t)
+	case c.Op == "exists":
+		return t.present
 	}
 	return t.answer(c.Quant, c.Absent)
 }
@@ -160,7 +166,7 @@ func (c *Compare) reach(v any, steps []Step, s *scope, t *tally) {
 			if step.Pos < len(v) {
 				c.reach(v[step.Pos], rest, s, t)
 			}
-		case c.View != "typed":
+		default:
 			for _, el := range v { // a name below a list is looked up in each of its maps
 				if m, ok := el.(map[string]any); ok {
 					c.reachMap(m, steps, s, t)
@@ -260,6 +266,8 @@ func (h *Has) matches(s *scope) bool {
 		h.reach(s.doc.Trusted, h.Path.Steps, s, &t)
 	case "element":
 		h.reach(s.element, h.Path.Steps, s, &t)
+	case "classes", "contents":
+		h.rows(s, &t)
 	}
 	return t.answer(h.Quant, false)
 }

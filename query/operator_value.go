@@ -71,9 +71,9 @@ func (l *lowerer) scalar(text string, c *Compare, op string, literal bool) Value
 	switch {
 	case literal:
 		return textValue(text)
-	case equality && (!l.strict || c.View == "host") && strings.ContainsAny(text, "*?"):
+	case equality && (c.View == "native" || c.View == "host") && strings.ContainsAny(text, "*?"):
 		return globValue(text)
-	case l.strict || c.View != "native":
+	case c.View == "text" || c.View == "host" || c.View == "agent" || c.View == "version" || c.View == "title":
 		return textValue(text)
 	case parseDecimal(text).ok:
 		return numberValue(text)
@@ -183,10 +183,28 @@ func (l *lowerer) parameter(text string, start int, c *Compare, op string) (Valu
 	case v.Kind == "text" && (c.Path.Field == "seen" || op == "before"):
 		return l.moment(v.Text, start, len(text))
 	}
-	if c.View == "class" {
+	switch c.View {
+	case "class":
 		v = classValue(v)
+	case "text", "host", "agent", "version", "title":
+		v = plainText(v)
 	}
 	return v, nil
+}
+
+// plainText is a bound number or truth value as text, where all is text.
+func plainText(v Value) Value {
+	switch v.Kind {
+	case "number", "bool":
+		return textValue(v.Text)
+	case "list":
+		members := make([]Value, len(v.List))
+		for i, m := range v.List {
+			members[i] = plainText(m)
+		}
+		return listValue(members)
+	}
+	return v
 }
 
 // classValue is a bound value as the normalised names of classes.

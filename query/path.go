@@ -61,6 +61,8 @@ func (p Path) String() string {
 	case p.Field == "facts", p.Field == "trusted":
 		b.WriteString(p.Field)
 	case p.Field == "element" && len(p.Steps) > 0 && !reservedName(p.first()):
+	case p.Field == "live":
+		return liveCall(p.Steps)
 	default:
 		b.WriteString(singular(p.Field))
 	}
@@ -82,7 +84,7 @@ func (p Path) String() string {
 		case "keys":
 			b.WriteString("keys()")
 		default:
-			if strict && i == len(p.Steps)-1 || !plainName(s.Key) {
+			if strict && i == len(p.Steps)-1 || !plainName(s.Key) || b.Len() == 0 && !plainStart(s.Key) {
 				b.WriteString(quote(s.Key))
 			} else {
 				b.WriteString(s.Key)
@@ -107,6 +109,14 @@ func (p Path) plain() bool {
 		}
 	}
 	return true
+}
+
+// liveCall writes the path of a live answer as the function that is asked.
+func liveCall(steps []Step) string {
+	if len(steps) != 3 {
+		return "live"
+	}
+	return steps[0].Key + "(" + quote(steps[1].Key) + ")." + steps[2].Key
 }
 
 // singular is the name of a field as a query writes it.
@@ -144,6 +154,12 @@ func plainName(name string) bool {
 		}
 	}
 	return true
+}
+
+// plainStart reports whether a plain name can begin a path, or a query, and be
+// taken for nothing else.
+func plainStart(name string) bool {
+	return strings.IndexByte("/@-+%:", name[0]) < 0 && strings.IndexByte(name, ':') < 0
 }
 
 // nameRune reports whether a part of a path may hold r without quotes.

@@ -15,6 +15,11 @@ type Query struct {
 	// "facts", "fact_contents" or "resources", of which a node has many.
 	Entity string
 
+	// Where is which rows of Entity to keep: a condition on "key", "path" and
+	// "element" as well as on the node. Filter then says which nodes have such a
+	// row. It is nil where a row is a node.
+	Where Expr
+
 	Select  []Column // what to show of each row; none: the identity
 	GroupBy []Path
 	OrderBy []Column
@@ -34,6 +39,7 @@ type Column struct {
 	Path Path   // unused by count()
 	Func string // "", "count", "sum", "avg", "min" or "max", over the rows of a group
 	Desc bool   // only in OrderBy: the greatest first
+	Name string // as the query wrote it; empty: the path or the function
 }
 
 // Options say how to read a text. The zero value reads any dialect, without
@@ -64,15 +70,16 @@ type reader struct {
 	clauses    int      // comparisons so far
 	saved      []string // saved queries being read, outermost first
 	depth      int      // of brackets around the saved query being read
+	trying     bool     // no advice is wanted
 }
 
 // parse tells the dialect and hands over to its front end.
 func (r *reader) parse(text string) (*Query, error) {
-	d, body, err := r.dialect(text)
-	if err != nil {
+	if err := tooLong(r.Dialect, text); err != nil {
 		return nil, err
 	}
-	if err := tooLong(d, text); err != nil {
+	d, body, err := r.dialect(text)
+	if err != nil {
 		return nil, err
 	}
 	if err := cleanText(d, text); err != nil {
@@ -80,7 +87,7 @@ func (r *reader) parse(text string) (*Query, error) {
 	}
 	q, err := r.front(d, blank(text, body))
 	if err != nil {
-		return nil, finish(err, text)
+		return nil, r.advise(finish(err, text), text, d)
 	}
 	q.Dialect, q.Text = d, text
 	return q, nil

@@ -155,7 +155,7 @@ func (l *lowerer) name(field, word string, start int) (Expr, error) {
 		}
 		word = text
 	}
-	if word == "" {
+	if word == "" || word == "?" && !literal {
 		return fail("the name is empty", "a name or /pattern/")
 	}
 	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 && !literal {
@@ -202,20 +202,23 @@ func (l *lowerer) fact(name, op, value string, start, from int) (Expr, error) {
 			return nil, l.fail(from, end, "the regular expression is empty", "a pattern")
 		}
 		n.Value.Regex = value
-	case quoted && op != "=~" && op != "!~":
-		text, err := unquote(value, from)
-		if err != nil {
+	case quoted && op != "=~" && op != "!~" && op != "~" && strings.ContainsAny(op, "<>"):
+		if n.Value.Text, err = unquote(value, from); err != nil {
 			return nil, err
 		}
-		n.Value.Text, n.Op = text, strings.Replace(op, "==", "=", 1)
+	case quoted:
+		n.Value.String = value
+		switch op { // text in quotes is never a pattern
+		case "=":
+			n.Op = "=="
+		case "!=":
+			n.Op = "!=="
+		}
 	default:
 		n.Value.Text = value
-		if quoted {
-			n.Value.Text, n.Value.String = "", value
-		}
 	}
 	c := Compare{Path: path, View: viewOf(path, true), Start: start, End: end}
-	if op == "!=" && path.Field == "facts" {
+	if (op == "!=" || op == "!==") && (path.Field == "facts" || path.Field == "trusted") {
 		c.Quant = "any" // of a list, one other element is enough, as the ancestor has it
 	}
 	return l.operator(c, operand{path: path}, n)
@@ -248,7 +251,3 @@ func sideBySide(text string) bool {
 	}
 	return found
 }
-
-func printNative(*Query) (string, error) { return "", nil }
-func printSelect(*Query) (string, error) { return "", nil }
-func printWith(*Query) (string, error)   { return "", nil }
