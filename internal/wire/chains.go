@@ -29,17 +29,16 @@ type chain struct {
 // It keeps two generations: when the younger is full the older is forgotten,
 // so it holds between one and two times max.
 type chains struct {
-	mu       sync.Mutex
-	young    map[[sha256.Size]byte]*chain
-	old      map[[sha256.Size]byte]*chain
-	verified int // how many were verified rather than remembered
+	mu    sync.Mutex
+	young map[[sha256.Size]byte]*chain
+	old   map[[sha256.Size]byte]*chain
 }
 
 // verify returns the chain of a protected header, remembered or verified now.
 // The error's reason is BadSeal or Untrusted.
 func (c *chains) verify(protected []byte, roots *x509.CertPool, now time.Time, limit int) (*chain, *Refusal) {
 	key := sha256.Sum256(protected)
-	if found := c.get(key, limit); found != nil && found.roots == roots && !now.Before(found.from) && !now.After(found.until) {
+	if found := c.get(key, limit); found != nil && found.holds(roots, now) {
 		return found, nil
 	}
 	fresh, refusal := verifyChain(protected, roots, now)
@@ -48,7 +47,6 @@ func (c *chains) verify(protected []byte, roots *x509.CertPool, now time.Time, l
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.verified++
 	c.put(key, fresh, limit)
 	return fresh, nil
 }
@@ -71,6 +69,11 @@ func (c *chains) put(key [sha256.Size]byte, fresh *chain, limit int) {
 		c.young, c.old = make(map[[sha256.Size]byte]*chain), c.young
 	}
 	c.young[key] = fresh
+}
+
+// holds reports whether a chain may still be believed.
+func (c *chain) holds(roots *x509.CertPool, now time.Time) bool {
+	return c.roots.Equal(roots) && !now.Before(c.from) && !now.After(c.until)
 }
 
 // verifyChain reads a header and verifies its certificates.

@@ -14,8 +14,8 @@ const MaxSkew = 5 * time.Minute
 // Opener opens sealed messages. The zero Opener trusts nobody.
 // It may be used by several goroutines at once, and must not be copied.
 type Opener struct {
-	// Roots returns the CAs that are trusted. Returning another pool than
-	// the last time makes every chain be verified again.
+	// Roots returns the CAs that are trusted. Returning other ones than the
+	// last time makes every chain be verified again.
 	Roots func() *x509.CertPool
 
 	// Revoked reports whether a certificate was taken back. It is asked for

@@ -14,6 +14,11 @@ import (
 // long a receiver has to remember requests.
 const MaxTTL = time.Hour
 
+// memberNames are the members of a payload.
+var memberNames = []string{
+	"kind", "sender", "caller", "agent", "collective", "requestid", "replyto", "sent", "sequence", "ttl", "body",
+}
+
 // encodePayload writes the head and the body as one JSON object. The sequence
 // is text, because it does not fit the numbers of many JSON readers.
 func encodePayload(m Message) ([]byte, error) {
@@ -117,9 +122,9 @@ func (m *Message) setMember(name string, value jsontext.Value) (known bool, err 
 	default:
 		// A reader that compares names without case would take it for
 		// another member than we do.
-		if lower := strings.ToLower(name); lower != name {
-			if known, _ := new(Message).setMember(lower, jsontext.Value("null")); known {
-				return false, fmt.Errorf("want it spelt %s", lower)
+		for _, known := range memberNames {
+			if strings.EqualFold(name, known) {
+				return false, fmt.Errorf("want it spelt %s", known)
 			}
 		}
 		return false, nil

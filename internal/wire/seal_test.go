@@ -17,7 +17,7 @@ import (
 func TestSealedMessagesOpen(t *testing.T) {
 	s := newSite(t, "site CA")
 	keys := map[string]crypto.Signer{
-		"Ed25519": ed25519Key(t), "ECDSA": ecdsaKey(t, elliptic.P256()), "RSA": rsaKey(t, 2048),
+		"Ed25519": ed25519Key(t), "ECDSA": ecdsaKey(t, elliptic.P256()), "RSA": rsaKey(t),
 	}
 	for name, key := range keys {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestNewSealerWantsItsOwnCertificate(t *testing.T) {
 		"no chain":    {key, nil, "are needed"},
 		"other key":   {other, []*x509.Certificate{cert}, "does not belong"},
 		"curve":       {p384, []*x509.Certificate{cert}, "P-384"},
-		"short RSA":   {rsaKey(t, 1024), []*x509.Certificate{cert}, "1024 bits"},
+		"short RSA":   {newRSAKey(t, 1024), []*x509.Certificate{cert}, "1024 bits"},
 		"no name":     {key, []*x509.Certificate{s.sign(leaf(""), s.cert, key.Public(), s.key)}, "neither a CN"},
 		"right chain": {key, []*x509.Certificate{cert, s.cert}, ""},
 	} {

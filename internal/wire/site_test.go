@@ -13,6 +13,7 @@ import (
 	"errors"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,7 +130,19 @@ func ecdsaKey(tb testing.TB, curve elliptic.Curve) crypto.Signer {
 	return key
 }
 
-func rsaKey(tb testing.TB, bits int) crypto.Signer {
+// rsaKey returns one key for all tests: to make one takes long.
+func rsaKey(tb testing.TB) crypto.Signer {
+	tb.Helper()
+	key, err := oneRSAKey()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key
+}
+
+var oneRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func newRSAKey(tb testing.TB, bits int) crypto.Signer {
 	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {

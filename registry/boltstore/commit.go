@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
@@ -115,12 +116,18 @@ func plain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, syscall.ENOSPC):
+	case is(err, syscall.ENOSPC):
 		return fmt.Errorf("the disk is full (%w)", syscall.ENOSPC)
-	case errors.Is(err, syscall.EFBIG):
+	case is(err, syscall.EFBIG):
 		return fmt.Errorf("the file may not grow any more: a limit on the size of files (%w)", syscall.EFBIG)
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return errClosed
 	}
 	return err
+}
+
+// is reports whether err is a code of the system, also where the library has
+// made text of it.
+func is(err error, code syscall.Errno) bool {
+	return errors.Is(err, code) || strings.Contains(err.Error(), code.Error())
 }

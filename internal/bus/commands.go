@@ -1,0 +1,249 @@
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-stomp/stomp/v3/frame"
+)
+
+// login reads CONNECT, and before it the TLS handshake, within the time for
+// both, and answers.
+func (p *peer) login(ctx context.Context, in *frameReader) error {
+	b := p.broker
+	p.conn.SetDeadline(time.Now().Add(b.limits.Login))
+	who := Credentials{Remote: p.conn.RemoteAddr()}
+	if t, ok := p.conn.(*tls.Conn); ok {
+		if err := t.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
+		if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
+			who.Certificate = chains[0][0]
+		}
+	}
+	answer, err := p.connect(in, &who)
+	if err != nil {
+		if refusal, ok := errors.AsType[*refusal](err); ok {
+			deadlineWriter{p.conn, b.limits.Login}.Write(appendFrame(nil, refusal.frame(), v10))
+			p.linger(err)
+		}
+		return err
+	}
+	p.conn.SetDeadline(time.Time{})
+	if p.stopping.Load() {
+		return errors.New("the broker stops")
+	}
+	limit := b.limits.Outbox
+	if p.principal.Role == RoleNode || p.principal.Role == RoleLegacy {
+		limit = b.limits.NodeOutbox
+	}
+	p.out = newBounded[outgoing](limit)
+	p.put(outgoing{frame: answer})
+	in.limits, in.version = b.limits.AfterLogin, p.version
+	return nil
+}
+
+func (p *peer) connect(in *frameReader, who *Credentials) (*frame.Frame, error) {
+	var f *frame.Frame
+	var err error
+	for f == nil && err == nil {
+		f, err = in.read()
+	}
+	if err != nil {
+		return nil, refuseFrame(err)
+	}
+	if f.Command != frame.CONNECT && f.Command != frame.STOMP {
+		return nil, &refusal{message: "not connected", detail: "the first frame is CONNECT, not " + f.Command}
+	}
+	v, ok := newestOf(f.Header.Get(frame.AcceptVersion))
+	if !ok {
+		return nil, &refusal{message: "no common version", detail: "this broker speaks STOMP 1.0, 1.1 and 1.2"}
+	}
+	if p.beats, err = agree(f.Header.Get(frame.HeartBeat), p.broker.HeartBeat); err != nil {
+		return nil, &refusal{message: "bad heart-beat", detail: err.Error()}
+	}
+	who.Login, who.Passcode = f.Header.Get(frame.Login), f.Header.Get(frame.Passcode)
+	if err := p.authenticate(*who); err != nil {
+		// Guessing is made slow.
+		time.Sleep(200 * time.Millisecond)
+		p.broker.Log.Warn("a login was refused", "remote", who.Remote, "login", who.Login, "error", err)
+		return nil, &refusal{message: "access refused", detail: "login or passcode is wrong, or this login may not connect here"}
+	}
+	p.version = v
+	ms := p.broker.HeartBeat.Milliseconds()
+	return frame.New(frame.CONNECTED, frame.Version, v.String(), frame.Session, p.session,
+		frame.Server, "muster", frame.HeartBeat, fmt.Sprintf("%d,%d", ms, ms)), nil
+}
+
+func (p *peer) authenticate(who Credentials) (err error) {
+	if p.broker.Authenticate == nil {
+		return errors.New("nobody may log in")
+	}
+	p.principal, err = p.broker.Authenticate(who)
+	return err
+}
+
+// refuseFrame makes a refusal of an error in a frame, if it is that.
+func refuseFrame(err error) error {
+	if bad, ok := errors.AsType[frameError](err); ok {
+		return &refusal{message: "malformed frame", detail: string(bad)}
+	}
+	return err
+}
+
+// read does what the client asks until it leaves or has to.
+func (p *peer) read(in *frameReader) error {
+	for {
+		f, err := in.read()
+		if err != nil {
+			return refuseFrame(err)
+		}
+		if f == nil {
+			continue
+		}
+		err = p.do(f)
+		receipt := f.Header.Get(frame.Receipt)
+		if err != nil && err != io.EOF {
+			return &refusal{message: "cannot " + f.Command, detail: err.Error(), receipt: receipt}
+		}
+		if receipt != "" {
+			p.put(outgoing{frame: frame.New(frame.RECEIPT, frame.ReceiptId, receipt)})
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// do carries out one frame. io.EOF is DISCONNECT; any other error ends the
+// connection with an ERROR frame.
+func (p *peer) do(f *frame.Frame) error {
+	switch f.Command {
+	case frame.SEND:
+		return p.send(f)
+	case frame.SUBSCRIBE:
+		return p.subscribe(f)
+	case frame.UNSUBSCRIBE:
+		return p.unsubscribe(f)
+	case frame.ACK:
+		return p.settle(f, true)
+	case frame.NACK:
+		return p.settle(f, false)
+	case frame.DISCONNECT:
+		return io.EOF
+	case frame.BEGIN, frame.COMMIT, frame.ABORT:
+		return errNoTransactions
+	case frame.CONNECT, frame.STOMP:
+		return errors.New("already connected")
+	}
+	return errors.New("only a broker sends this")
+}
+
+var errNoTransactions = errors.New("this broker has no transactions")
+
+func (p *peer) send(f *frame.Frame) error {
+	if _, ok := f.Header.Contains(frame.Transaction); ok {
+		return errNoTransactions
+	}
+	d, err := parseDestination(f.Header.Get(frame.Destination))
+	if err != nil {
+		return err
+	}
+	if placeOf(p.principal, d)&maySend(p.principal.Role) == 0 {
+		return p.denied("send to", d)
+	}
+	replyTo := f.Header.Get(replyToHeader)
+	if len(replyTo) > len(tempPrefix) && replyTo[:len(tempPrefix)] == tempPrefix {
+		if replyTo, err = p.answerTo(replyTo); err != nil {
+			return err
+		}
+	}
+	now := p.broker.Now()
+	shown := d.text
+	if d.kind == private {
+		shown = queuePrefix + d.key // as RabbitMQ shows it
+	}
+	m := newMessage(f, p.broker.router.last.Add(1), shown, replyTo, now)
+	return p.broker.router.send(d, m, now)
+}
+
+func (p *peer) denied(verb string, d destination) error {
+	return fmt.Errorf("a %s may not %s %s", p.principal.Role, verb, d.text)
+}
+
+// answerTo returns the destination behind one of the client's /temp-queue names.
+func (p *peer) answerTo(temp string) (string, error) {
+	s := p.temps[temp]
+	if s == nil {
+		if len(p.temps) >= p.broker.limits.Subscriptions {
+			return "", errors.New("too many reply-to names")
+		}
+		s = p.broker.router.answerTo(p, temp, p.broker.Now())
+		p.temps[temp] = s
+	}
+	return s.destination.text, nil
+}
+
+func (p *peer) subscribe(f *frame.Frame) error {
+	s, err := newSubscription(p, f)
+	if err != nil {
+		return err
+	}
+	if placeOf(p.principal, s.destination)&maySubscribe(p.principal.Role) == 0 {
+		return p.denied("subscribe to", s.destination)
+	}
+	if len(p.subscriptions) >= p.broker.limits.Subscriptions {
+		return fmt.Errorf("more than %d subscriptions", p.broker.limits.Subscriptions)
+	}
+	if p.subscriptions[s.key()] != nil {
+		return errors.New("there is a subscription " + s.key() + " already")
+	}
+	p.numbered++
+	s.number = p.numbered
+	if err := p.broker.router.subscribe(s, p.broker.Now()); err != nil {
+		return err
+	}
+	p.subscriptions[s.key()] = s
+	return nil
+}
+
+func (p *peer) unsubscribe(f *frame.Frame) error {
+	key := f.Header.Get(frame.Id)
+	if key == "" {
+		key = f.Header.Get(frame.Destination)
+	}
+	s := p.subscriptions[key]
+	if s == nil {
+		return errors.New("there is no subscription " + key)
+	}
+	delete(p.subscriptions, key)
+	p.broker.router.unsubscribe(s, p.broker.Now())
+	return nil
+}
+
+// settle is ACK and NACK. A message that is not (or no longer) unacknowledged
+// is none of the client's business and no mistake of it either: it may have
+// acknowledged just when its subscription ended.
+func (p *peer) settle(f *frame.Frame, ok bool) error {
+	if _, in := f.Header.Contains(frame.Transaction); in {
+		return errNoTransactions
+	}
+	name := f.Header.Get(frame.MessageId)
+	if p.version == v12 {
+		name = f.Header.Get(frame.Id)
+	}
+	number, id, valid := parseMessageID(name)
+	if !valid {
+		return errors.New("it names no message")
+	}
+	for _, s := range p.subscriptions {
+		if s.number == number && s.queue != nil {
+			s.queue.settle(s, id, ok, p.broker.Now())
+		}
+	}
+	return nil
+}
