@@ -180,12 +180,11 @@ func TestTokenUsedAtOnce(t *testing.T) {
 		request := pki.JoinRequest{Token: token, CSR: csr(t, newKey(t), name), Identity: name}
 		authority := []*pki.Authority{a, other}[i%2]
 		all.Go(func() {
-			switch _, err := authority.Admit(request); {
-			case err == nil:
-				admitted.Add(1)
-			default:
+			if _, err := authority.Admit(request); err != nil {
 				wantDenied(t, err, pki.DeniedToken, "used already")
+				return
 			}
+			admitted.Add(1)
 		})
 	}
 	all.Wait()

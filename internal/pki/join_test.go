@@ -22,6 +22,7 @@ import (
 // registry is a join server as the API is one.
 type registry struct {
 	*httptest.Server
+	t         *testing.T
 	authority *pki.Authority
 	clock     *clock
 	change    func(*pki.JoinAnswer) // of each answer; nil: none
@@ -29,7 +30,7 @@ type registry struct {
 
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
-	r := new(registry)
+	r := &registry{t: t}
 	r.authority, r.clock = newAuthority(t, t.TempDir())
 	r.clock.at = time.Now() // TLS goes by it
 	mux := http.NewServeMux()
@@ -64,15 +65,11 @@ func newRegistry(t *testing.T) *registry {
 }
 
 func (r *registry) deny(w http.ResponseWriter, err error) {
-	code := "internal"
-	w.Header().Set("Content-Type", "application/json")
+	status, code := http.StatusInternalServerError, "internal"
 	if denied, ok := errors.AsType[*pki.Denied](err); ok {
-		code = denied.Reason
-		w.WriteHeader(http.StatusForbidden)
-	} else {
-		w.WriteHeader(http.StatusInternalServerError)
+		status, code = http.StatusForbidden, denied.Reason
 	}
-	json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
+	r.write(w, status, map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
 }
 
 func (r *registry) answer(w http.ResponseWriter, der []byte) {
@@ -83,7 +80,15 @@ func (r *registry) answer(w http.ResponseWriter, der []byte) {
 	if r.change != nil {
 		r.change(&answer)
 	}
-	json.NewEncoder(w).Encode(answer)
+	r.write(w, http.StatusOK, answer)
+}
+
+func (r *registry) write(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func certPEM(der []byte) string {
@@ -281,17 +286,21 @@ func TestJoinGoesOn(t *testing.T) {
 	wantDenied(t, err, pki.DeniedToken, "used already")
 }
 
+func saying(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, text) // whoever hung up has read enough
+	})
+}
+
 func TestJoinTellsWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
-		handler http.HandlerFunc
+		handler http.Handler
 		want    string
 	}{
-		"another web server": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "is the address right?"},
-		"not found":          {http.NotFound, "404"},
-		"redirected":         {http.RedirectHandler("http://127.0.0.1:1/steal", http.StatusTemporaryRedirect).ServeHTTP, "307"},
-		"endless": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(strings.Repeat(" ", 2<<20)))
-		}, "more than 1048576 bytes"},
+		"another web server": {saying("<html>"), "is the address right?"},
+		"not found":          {http.NotFoundHandler(), "404"},
+		"redirected":         {http.RedirectHandler("http://127.0.0.1:1/steal", http.StatusTemporaryRedirect), "307"},
+		"endless":            {saying(strings.Repeat(" ", 2<<20)), "more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(test.handler)
