@@ -255,7 +255,7 @@ func TestLedgerSurvivesACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.WriteString(`{"serial":"12","identi`); err != nil {
+	if _, err := file.WriteString(`{"serial":"12","identity":"` + strings.Repeat("x", 1000)); err != nil {
 		t.Fatal(err)
 	}
 	file.Close()
