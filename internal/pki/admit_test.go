@@ -269,6 +269,9 @@ func TestLedgerSurvivesACrash(t *testing.T) {
 	if issued, err := a.Certificates(); err != nil || len(issued) != 1 {
 		t.Errorf("got %v, %v", issued, err)
 	}
+	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), "xxx") {
+		t.Errorf("the rest of the broken line is still there, or %v", err)
+	}
 }
 
 func TestTokensAreNotStored(t *testing.T) {
