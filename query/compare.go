@@ -54,6 +54,10 @@ func viewOf(p Path, strict bool) string {
 
 // operator lowers a comparison by a symbol.
 func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
+	if n.Value == nil {
+		next := l.tokens[l.index(n.Pos.Offset)+1]
+		n.Value = &valueNode{Pos: next.Pos, Text: n.Text}
+	}
 	op, forced := n.Op, n.Op == "==" || n.Op == "!=="
 	switch op {
 	case "==":
@@ -78,7 +82,9 @@ func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
 		return l.truth(o, op, v, c.Start, c.End)
 	}
 	if v.Kind == "regex" {
-		c.View = l.patternView(c.View)
+		if o.view == "" {
+			c.View = l.patternView(c.View)
+		}
 		switch op {
 		case "=":
 			op = "=~"
@@ -227,7 +233,10 @@ func (l *lowerer) has(c Compare, o operand, n *opNode) (Expr, error) {
 	one := func(v Value) (Expr, error) {
 		c.Value, c.Op = v, "="
 		if v.Kind == "regex" {
-			c.Op, c.View = "=~", l.patternView(c.View)
+			c.Op = "=~"
+			if o.view == "" {
+				c.View = l.patternView(c.View)
+			}
 		}
 		return l.checked(c, n.Has.Value)
 	}

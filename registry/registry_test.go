@@ -574,6 +574,92 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNamesAreThoseInUse: after any changes they are what a registry knows
+// that loads the outcome.
+func TestNamesAreThoseInUse(t *testing.T) {
+	now := noon
+	store := &registry.MemoryStore{}
+	r := open(t, store, &now)
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 300 {
+		facts := map[string]any{}
+		for range random.IntN(4) {
+			facts[fmt.Sprint("f", random.IntN(6))] = []any{"text", map[string]any{"x": int64(1)}, []any{map[string]any{"x": int64(1), "y": true}, map[string]any{"y": nil}}}[random.IntN(3)]
+		}
+		register(t, r, registry.Registration{
+			Identity: fmt.Sprint("n", random.IntN(8)), Facts: facts,
+			Classes: []string{fmt.Sprint("c", random.IntN(4))}, Collectives: []string{fmt.Sprint("k", random.IntN(3))},
+		})
+	}
+	got, err := r.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := open(t, store, &now).Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) || len(got.Facts) == 0 {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// TestFindWarns of names that no node has, with the nearest one.
+func TestFindWarns(t *testing.T) {
+	now := noon
+	r := open(t, nil, &now)
+	if a := find(t, r, "custmer=acme", registry.Discovery{}); len(a.Warnings) != 0 {
+		t.Errorf("an empty registry warns: %q", a.Warnings)
+	}
+	register(t, r, registry.Registration{Identity: "db1", Facts: map[string]any{"customer": "acme", "size": "large"}, Classes: []string{"web"}})
+	for text, want := range map[string]string{
+		"custmer=acme":  "did you mean customer (1 node)?",
+		"not wbe":       "did you mean web (1 node)?",
+		"size > 7":      "text is neither above nor below",
+		"customer=acme": "",
+	} {
+		a := find(t, r, text, registry.Discovery{})
+		if got := strings.Join(a.Warnings, "; "); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: warnings %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestRows: subqueries, columns, groups and samples, through the registry.
+func TestRows(t *testing.T) {
+	now := noon
+	r := open(t, nil, &now)
+	for i, os := range []string{"Debian", "Debian", "CentOS", "Debian"} {
+		register(t, r, registry.Registration{
+			Identity: fmt.Sprint("n", i), Collectives: []string{[]string{"eu", "us"}[i%2]},
+			Facts: map[string]any{"os": os, "size": int64(i), "next": fmt.Sprint("n", (i+1)%4)},
+		})
+	}
+	for _, c := range []struct {
+		dialect query.Dialect
+		text    string
+		d       registry.Discovery
+		want    string
+	}{
+		{"pql", `inventory[certname, facts.os] { facts.size > 1 order by certname desc }`, registry.Discovery{}, "[[n3 Debian] [n2 CentOS]]"},
+		{"pql", `inventory[facts.os, count()] { group by facts.os order by facts.os }`, registry.Discovery{}, "[[CentOS 1] [Debian 3]]"},
+		{"pql", `inventory[facts.os, count()] { group by facts.os order by facts.os }`, registry.Discovery{Collectives: []string{"eu"}}, "[[CentOS 1] [Debian 1]]"},
+		{"pql", `inventory[certname] { certname in inventory[facts.next] { facts.os = "CentOS" } }`, registry.Discovery{}, "[[n3]]"},
+		{"pql", `inventory[certname] { certname in facts[certname] { name = "size" and value < 2 } }`, registry.Discovery{}, "[[n0] [n1]]"},
+	} {
+		q, err := query.Parse(c.text, query.Options{Dialect: c.dialect})
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		c.d.Query = q
+		table, err := r.Rows(t.Context(), c.d)
+		if err != nil || fmt.Sprint(table.Rows) != c.want {
+			t.Errorf("%s: %v, %v\nwant %s", c.text, table.Rows, err, c.want)
+		}
+	}
+}
+
 func TestValue(t *testing.T) {
 	n := registry.NewNode("db1", noon, map[registry.Source]*registry.Section{
 		registry.Daemon: {Received: noon, Classes: []string{"web"}, Facts: map[string]any{
