@@ -156,6 +156,9 @@ func (s *seam) next() bool {
 
 // connected takes the version and the heart-beats from the broker's answer.
 func (s *seam) connected(f *frame.Frame) error {
+	if s.in.version != v10 {
+		return errors.New("the broker said CONNECTED twice")
+	}
 	v, ok := newestOf(f.Header.Get(frame.Version))
 	if !ok || v == v10 {
 		return errors.New("the broker speaks only STOMP 1.0, and 1.1 is needed")
