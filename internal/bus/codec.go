@@ -114,7 +114,7 @@ func (r *frameReader) line() ([]byte, error) {
 }
 
 func (r *frameReader) header(command string) (*frame.Header, error) {
-	handshake := command == frame.CONNECT || command == frame.CONNECTED || command == frame.STOMP
+	handshake := isHandshake(command)
 	first := len(r.block)
 	for {
 		line, err := r.line()
@@ -238,6 +238,12 @@ func knownCommand(line []byte) string {
 	return ""
 }
 
+// isHandshake says whether a frame belongs to the log-in, in which nothing is
+// ever escaped.
+func isHandshake(command string) bool {
+	return command == frame.CONNECT || command == frame.CONNECTED || command == frame.STOMP
+}
+
 // unescape undoes the escapes of a version; ok is false for one it does not have.
 func unescape(s string, v version) (text string, ok bool) {
 	if v == v10 || strings.IndexByte(s, '\\') < 0 {
@@ -272,7 +278,7 @@ func unescape(s string, v version) (text string, ok bool) {
 // the body, whatever f's header says.
 func appendFrame(b []byte, f *frame.Frame, v version) []byte {
 	escapes := v
-	if v != goStomp && (f.Command == frame.CONNECT || f.Command == frame.CONNECTED) {
+	if v != goStomp && isHandshake(f.Command) {
 		escapes = v10
 	}
 	b = append(b, f.Command...)

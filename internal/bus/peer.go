@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,10 +232,11 @@ func (p *peer) write() {
 		tick = t.C
 	}
 	var spare, items []outgoing
+	head := make([]byte, 0, 256)
 	for {
 		var ended bool
 		items, ended = p.out.take(spare)
-		if err := p.writeAll(w, items); err != nil {
+		if err := p.writeAll(w, items, head); err != nil {
 			p.drop("it could not be written to: " + err.Error())
 			return
 		}
@@ -262,16 +262,16 @@ func (p *peer) write() {
 	}
 }
 
-func (p *peer) writeAll(w *bufio.Writer, items []outgoing) error {
-	var head []byte
+// writeAll writes items, with head to build the small parts in.
+func (p *peer) writeAll(w *bufio.Writer, items []outgoing, head []byte) error {
 	for _, item := range items {
-		head = head[:0]
 		switch {
 		case item.frame != nil:
-			w.Write(appendFrame(head, item.frame, p.version))
+			w.Write(appendFrame(head[:0], item.frame, p.version))
 		case item.to.ack == ackAuto && item.message.expired(p.broker.Now()):
+			// It waited too long.
 		default:
-			w.Write(item.appendHead(head, p.version))
+			w.Write(item.appendHead(head[:0], p.version))
 			w.Write(item.message.shared(p.version))
 			w.Write(item.message.body)
 			w.WriteByte(0)
@@ -288,13 +288,11 @@ type deadlineWriter struct {
 }
 
 func (w deadlineWriter) Write(b []byte) (written int, err error) {
-	for piece := range slices.Chunk(b, 64<<10) {
+	for written < len(b) && err == nil {
+		var n int
 		w.SetWriteDeadline(time.Now().Add(w.timeout))
-		n, err := w.Conn.Write(piece)
+		n, err = w.Conn.Write(b[written:min(len(b), written+64<<10)])
 		written += n
-		if err != nil {
-			return written, err
-		}
 	}
-	return written, nil
+	return written, err
 }

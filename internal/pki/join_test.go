@@ -95,7 +95,7 @@ func certPEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// serveTLS starts the server with a certificate for these hosts only.
+// serveTLS starts the server as the registry's.
 func (r *registry) serveTLS(t *testing.T) {
 	t.Helper()
 	cert, err := r.authority.IssueServer(pki.Grant{Name: "registry", Role: pki.RoleRegistry})
@@ -103,6 +103,20 @@ func (r *registry) serveTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	r.StartTLS()
+}
+
+// serveAs starts the server with another certificate of the right CA.
+func (r *registry) serveAs(t *testing.T, grant pki.Grant) {
+	t.Helper()
+	key := newKey(t)
+	cert, err := r.authority.Issue(key.Public(), grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.TLS = &tls.Config{Certificates: []tls.Certificate{{
+		Certificate: [][]byte{cert.Raw, r.authority.Certificate().Raw}, PrivateKey: key,
+	}}}
 	r.StartTLS()
 }
 
@@ -176,7 +190,7 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 	for name, test := range map[string]struct {
 		line   func(pki.JoinLine) pki.JoinLine
 		change func(*pki.JoinAnswer)
-		secure bool // is a TLS server asked
+		serve  func(*testing.T, *registry) // nil: without TLS
 		want   string
 	}{
 		"other fingerprint, http": {
@@ -184,15 +198,19 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 			want: "somebody between",
 		},
 		"other fingerprint, https": {
-			line:   func(l pki.JoinLine) pki.JoinLine { l.Fingerprint = stranger.Fingerprint(); return l },
-			secure: true, want: "does not show the CA",
+			line:  func(l pki.JoinLine) pki.JoinLine { l.Fingerprint = stranger.Fingerprint(); return l },
+			serve: func(t *testing.T, r *registry) { r.serveTLS(t) },
+			want:  "does not show the CA",
 		},
-		"other host": {
-			line: func(l pki.JoinLine) pki.JoinLine {
-				l.Address = strings.Replace(l.Address, "127.0.0.1", "127.0.0.2", 1)
-				return l
+		"another host's certificate": {
+			serve: func(t *testing.T, r *registry) {
+				r.serveAs(t, pki.Grant{Name: "other", Role: pki.RoleRegistry, Hosts: []string{"other.acme.net", "192.0.2.1"}})
 			},
-			secure: true, want: "127.0.0.2",
+			want: "not 127.0.0.1",
+		},
+		"a node's certificate": {
+			serve: func(t *testing.T, r *registry) { r.serveAs(t, pki.Grant{Name: "127.0.0.1"}) },
+			want:  "certificate",
 		},
 		"http off this machine": {
 			line: func(l pki.JoinLine) pki.JoinLine { l.Address = "http://192.0.2.1:8280"; return l },
@@ -216,8 +234,8 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(t)
 			r.change = test.change
-			if test.secure {
-				r.serveTLS(t)
+			if test.serve != nil {
+				test.serve(t, r)
 			} else {
 				r.Start()
 			}
@@ -235,6 +253,9 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(dir, "cert.pem")); err == nil {
 				t.Error("a certificate was saved")
+			}
+			if left, err := r.authority.Tokens(); test.serve != nil && (err != nil || len(left) != 1) {
+				t.Errorf("the token was sent to whom nobody trusts: %v, %v", left, err)
 			}
 		})
 	}

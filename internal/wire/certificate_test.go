@@ -150,6 +150,14 @@ func TestPuppetCertificate(t *testing.T) {
 	if opened.Proof.Name != "web1.acme.net" || opened.Proof.Role != "node" {
 		t.Errorf("got %+v", opened.Proof)
 	}
+	// The root is not sent: who trusts it has it.
+	without, err := wire.NewSealer(key, []*x509.Certificate{cert, ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if with, less := len(mustSeal(t, sealer, registration())), len(mustSeal(t, without, registration())); with != less {
+		t.Errorf("got %d bytes with the root, %d without", with, less)
+	}
 	// Without the certificate between, there is no way to the root.
 	alone, err := wire.NewSealer(key, []*x509.Certificate{cert})
 	if err != nil {
