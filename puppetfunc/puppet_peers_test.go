@@ -139,13 +139,14 @@ func fleet(t *testing.T) *registry.Registry {
 		{"db2.acme.net", "acme", "production", "10.0.0.3", "mysql::master"},
 		{"db1.zenith.net", "zenith", "development", "10.0.1.1", "mysql::master"},
 	} {
-		_, err := r.Register(t.Context(), registry.Registration{
-			Identity: n.name, Auth: "cert", Classes: []string{n.class},
-			Facts: map[string]any{
-				"customer": n.customer, "environment": n.environment,
-				"networking": map[string]any{"ip": n.ip, "mtu": int64(1500)},
-			},
-		})
+		facts := map[string]any{
+			"customer": n.customer, "environment": n.environment,
+			"networking": map[string]any{"ip": n.ip, "mtu": int64(1500)},
+		}
+		if n.name == "db1.acme.net" {
+			facts["rack"] = int64(7)
+		}
+		_, err := r.Register(t.Context(), registry.Registration{Identity: n.name, Auth: "cert", Classes: []string{n.class}, Facts: facts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,14 +183,14 @@ func TestSearchNodesAnswers(t *testing.T) {
 		{"bound, not parsed", `search_nodes('customer=?', { 'params' => ['acme mysql::master'] })`, `[]`},
 		{"a fact", `search_nodes('mysql::master', { 'return' => 'networking.ip' })`, `["10.0.0.1","10.0.1.1","10.0.0.3"]`},
 		{
-			"a list of paths", `search_nodes('apache', { 'return' => ['networking.ip', 'networking.mtu', 'nosuch'] })`,
-			`[{"identity":"web1.acme.net","networking.ip":"10.0.0.2","networking.mtu":1500,"nosuch":null}]`,
+			"a list of paths", `search_nodes('apache', { 'return' => ['networking.ip', 'networking.mtu', 'rack'] })`,
+			`[{"identity":"web1.acme.net","networking.ip":"10.0.0.2","networking.mtu":1500,"rack":null}]`,
 		},
 		{"everything", `search_nodes('apache', { 'return' => 'full' })[0]['facts']['networking']['mtu'] + 1`, `1501`},
 		{"a limit", `search_nodes('mysql::master', { 'limit' => 1 })`, `["db1.acme.net"]`},
 		{"sorted by a fact", `search_nodes('mysql::master', { 'sort' => 'facts.networking.ip' })`, `["db1.acme.net","db2.acme.net","db1.zenith.net"]`},
 		{"in a state", `search_nodes('mysql::master', { 'state' => 'expired' })`, `[]`},
-		{"in a dialect", `search_nodes("['=', 'certname', 'db1.acme.net']", { 'dialect' => 'ast' })`, `["db1.acme.net"]`},
+		{"in a dialect", `search_nodes('["=", "certname", "db1.acme.net"]', { 'dialect' => 'ast' })`, `["db1.acme.net"]`},
 		{"nobody", `search_nodes('customer=nobody')`, `[]`},
 	}
 	var codes []code
@@ -245,7 +246,9 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 		{"an unknown setting for TLS", "ssl: {cafile: x}", `search_nodes('x')`, "unknown key 'ssl.cafile'"},
 		{"not YAML", "a: [", `search_nodes('x')`, "muster.yaml cannot be read"},
 		{"no token", "token_file: /nosuch", `search_nodes('x')`, "the token cannot be read"},
-		{"a hole", "server: " + real, `search_nodes('apache', { 'return' => 'ec2.ip' })`, "web1.acme.net has no 'ec2.ip'"},
+		{"an unknown fact", "server: " + real, `search_nodes('custmer=acme')`, "no node has the fact custmer; want customer"},
+		{"an unknown fact to return", "server: " + real, `search_nodes('apache', { 'return' => 'ec2.ip' })`, "no node has the fact ec2.ip"},
+		{"a hole", "server: " + real, `search_nodes('customer=acme', { 'return' => 'rack' })`, "db2.acme.net has no 'rack'"},
 		{"an unknown option", "server: " + real, `search_nodes('x', { 'retrn' => 'identity' })`, "unrecognized key 'retrn'"},
 		{"a secret", "server: " + real, `search_nodes({ 'facts.customer' => Sensitive('x') })`, "cannot hold a value of the type Sensitive"},
 	}
