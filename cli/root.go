@@ -88,6 +88,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetIn(env.Stdin)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
