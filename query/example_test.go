@@ -128,9 +128,9 @@ func ExampleFormat() {
 	// native: customer = acme and not nginx and seen > 2h
 	// select: native(customer) = acme and not nginx and seen > 2h
 	// with: can not say it: with compares every fact as text
-	// mongo: can not say it: mongo cannot say this query: it has no ages, only dates
-	// pql: can not say it: pql cannot say this query: it has no ages, only dates
-	// ast: can not say it: ast cannot say this query: it has no ages, only dates
+	// mongo: can not say it: mongo cannot say this: it has no ages, only dates
+	// pql: can not say it: pql cannot say this: it has no ages, only dates
+	// ast: can not say it: ast cannot say this: it has no ages, only dates
 }
 
 func ExampleTree() {
