@@ -198,7 +198,7 @@ func (p *pqlReader) column(n *pqlColumn) (pdbColumn, error) {
 		return c, err
 	}
 	if len(n.Call.Args) == 1 {
-		c.field = splitField(n.Call.Args[0].Value, n.Call.Args[0].Pos.Offset)
+		c.field = splitField(n.Call.Args[0].Token.Value, n.Call.Args[0].Token.Pos.Offset)
 	}
 	return c, nil
 }
@@ -263,8 +263,8 @@ func (p *pqlReader) not(n *pqlNot) (*pdbTest, error) {
 func (p *pqlReader) tuple(n *pqlTuple) (*pdbTest, error) {
 	t := &pdbTest{op: "in", pos: n.Open.Pos.Offset}
 	for _, f := range n.Fields {
-		t.fields = append(t.fields, splitField(f.Value, f.Pos.Offset))
-		t.end = tokenEnd(f)
+		t.fields = append(t.fields, splitField(f.Token.Value, f.Token.Pos.Offset))
+		t.end = tokenEnd(f.Token)
 	}
 	return t, p.source(n.Source, t)
 }
