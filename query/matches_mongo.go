@@ -119,7 +119,7 @@ func (t *mongoTest) names(names []string, steps []Step) bool {
 			}
 		}
 	}
-	if t.want.Kind != "list" && t.op != "type" && t.opensLists() {
+	if t.opensLists() && t.op != "type" && t.want.Kind != "list" {
 		return false // one word is never equal to a list
 	}
 	return t.holds(anyNames(names))
