@@ -242,7 +242,7 @@ func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	if probe.matches(&scope{doc: &Document{}, element: "Class"}) {
 		return All{}, nil
 	}
-	return Not{All{}}, nil
+	return noNode(t), nil
 }
 
 // testEnded answers whether a node was deactivated or has expired; when is not
