@@ -14,7 +14,10 @@ func (l *lowerer) compare(of *operandNode, n *opNode, quant string, start int) (
 		return nil, err
 	}
 	c := Compare{Path: o.path, Quant: quant, View: viewOf(o.path, l.strict), Fold: o.fold, Count: o.count, Start: start, End: l.after(start)}
-	if o.view != "" {
+	switch {
+	case o.count:
+		c.View = "native"
+	case o.view != "":
 		c.View = o.view
 	}
 	switch {
@@ -220,7 +223,7 @@ func (l *lowerer) has(c Compare, o operand, n *opNode) (Expr, error) {
 		return nil, l.fail(c.Start, c.End, "has goes with a path", "as in roles has web")
 	}
 	op := "="
-	if n.Has.What == "any" {
+	if n.Has.What == "any" || n.Has.Value.Open != "" {
 		op = "in"
 	}
 	v, err := l.value(n.Has.Value, &c, op, false)

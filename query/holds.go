@@ -72,6 +72,9 @@ func (c *Compare) is(v any, x *Value) bool {
 		return c.matched(v, x)
 	case "glob":
 		text, ok := c.textOf(v)
+		if c.View == "class" {
+			text = strings.TrimPrefix(text, "::")
+		}
 		return ok && glob(text, x.Text, c.Fold || c.View == "host" || c.View == "class")
 	case "network":
 		return within(v, x.Network)

@@ -312,7 +312,7 @@ func (t *tokens) afterIn() bool {
 		return false
 	}
 	last := t.out[len(t.out)-1]
-	return last.Type == tokKey && (last.Value == "in" || last.Value == "all" || last.Value == "any")
+	return last.Type == tokKey && (last.Value == "in" || last.Value == "has" || last.Value == "all" || last.Value == "any")
 }
 
 // bare reads a value without quotes. It ends at a blank or ")", in a list also

@@ -158,7 +158,7 @@ func (l *lowerer) name(field, word string, start int) (Expr, error) {
 	if word == "" || word == "?" && !literal {
 		return fail("the name is empty", "a name or /pattern/")
 	}
-	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 && !literal {
+	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?", r) }); i >= 0 && !literal {
 		return nil, l.fail(start+i, end, fmt.Sprintf("a name can not hold %q without quotes", word[i:i+1]), "")
 	}
 	if field == "classes" {
@@ -190,6 +190,9 @@ func (l *lowerer) fact(name, op, value string, start, from int) (Expr, error) {
 		return nil, err
 	case value == "":
 		return nil, l.fail(end, end, "the value is missing", `a value, or "" for empty text`)
+	}
+	if (value[0] == '"' || value[0] == '\'') && quotedLength(value) == 0 {
+		return nil, l.fail(from, end, "the quote is never closed", "")
 	}
 	n := &opNode{Op: op, Value: &valueNode{}}
 	n.Value.Pos.Offset = from

@@ -170,7 +170,6 @@ func (c *Compare) notes() []string {
 		value = &c.Value.List[0]
 	}
 	ordering := strings.ContainsAny(c.Op[:1], "<>") || c.Op == "between"
-	note(c.Path.Flat != "" && fact, "a fact of that whole name, dots included, comes first")
 	note(fact && c.Absent, "also where the fact is absent")
 	note(fact && !c.Absent && negative(c.Op), "false where the fact is absent")
 	note(fact && c.Quant == "any" && negative(c.Op), "of a list, one element that differs is enough")
