@@ -322,3 +322,34 @@ func TestServerLimits(t *testing.T) {
 		}
 	}
 }
+
+// A mistake is shown with a query that was most likely meant, and that parses.
+func TestServerSuggestions(t *testing.T) {
+	for _, r := range []struct{ text, want string }{
+		{`{facts.a: {$gth: 1}}`, `{facts.a: {$gt: 1}}`},
+		{`{facts.a: {$exist: true}}`, `{facts.a: {$exists: true}}`},
+		{`{customer: 'acme'}`, `{facts.customer: 'acme'}`},
+		{`{'clases': 'acme'}`, `{classes: 'acme'}`},
+		{`{facts.a: {$type: 'strnig'}}`, `{facts.a: {$type: string}}`},
+		{`{facts.a: 'x}`, `{facts.a: 'x'}`},
+		{`{facts.a: {$in: ['x'`, `{facts.a: {$in: ['x']}}`},
+		{`{facts.a: /x}`, `{facts.a: /x/}`},
+		{`inventory { kernel = 'Linux' }`, `inventory { facts.kernel = 'Linux' }`},
+		{`inventory { certnam = 'x' }`, `inventory { certname = 'x' }`},
+		{`inventory { facts.a = 'x }`, `inventory { facts.a = 'x' }`},
+		{`inventory { facts.a = 'x'`, `inventory { facts.a = 'x'}`},
+		{`inventory { resources { type = 'Clas' } }`, `inventory { resources { type = 'Class' } }`},
+		{`["=", "facts.a", 'x']`, `["=", "facts.a", "x"]`},
+		{`["from", "inventry", ["=", "certname", "x"]]`, ``},
+		{`["not", ["=", "facts.a", "x"`, `["not", ["=", "facts.a", "x"]]`},
+	} {
+		_, err := Parse(r.text, Options{})
+		if err == nil {
+			t.Errorf("%s is accepted", r.text)
+			continue
+		}
+		if syn := checkRefusal(t, r.text, err); syn.Suggestion != r.want {
+			t.Errorf("%s: suggests %q, want %q", r.text, syn.Suggestion, r.want)
+		}
+	}
+}
