@@ -353,3 +353,21 @@ func TestServerSuggestions(t *testing.T) {
 		}
 	}
 }
+
+func TestMongoWarnings(t *testing.T) {
+	for text, want := range map[string]string{
+		`{facts.a: {$in: []}}`:          "$in of nothing is always false",
+		`{facts.a: {$nin: []}}`:         "$nin of nothing is always true",
+		`{facts.a: {$all: []}}`:         "$all of nothing is always false",
+		`{facts.a: {$not: {$eq: /x/}}}`: "$eq compares with the pattern itself, which is always false; without $eq it is searched for",
+		`{facts.a: {$in: [1]}}`:         "",
+	} {
+		if q := mustParse(t, text); strings.Join(q.Warnings, "; ") != want {
+			t.Errorf("%s warns of %q, want %q", text, q.Warnings, want)
+		}
+	}
+	q := mustParse(t, "inventory { facts.a = bare }")
+	if len(q.Warnings) != 1 || !strings.Contains(q.Warnings[0], "in quotes") {
+		t.Errorf("a bare word in PQL warns of %q", q.Warnings)
+	}
+}
