@@ -61,23 +61,15 @@ func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
 		next := l.tokens[l.index(n.Pos.Offset)+1]
 		n.Value = &valueNode{Pos: next.Pos, Text: n.Text}
 	}
-	op, forced := n.Op, n.Op == "==" || n.Op == "!=="
-	switch op {
-	case "==":
-		op = "="
-	case "!==":
-		op = "!="
-	case "=>":
-		op = ">="
-	case "=<":
-		op = "<="
-	case ">~", "<~", ">=~", "<=~":
-		op, c.View = strings.TrimSuffix(op, "~"), "version"
-	case "~":
-		op = "=~"
-		l.warnings = append(l.warnings, "~ is read as =~, which is how this dialect writes it")
+	sign := signOf(n.Op)
+	op := sign.op
+	if sign.view != "" {
+		c.View = sign.view
 	}
-	v, err := l.value(n.Value, &c, op, forced)
+	if sign.instead != "" {
+		l.warnings = append(l.warnings, fmt.Sprintf("%s is read as %s, which is how this dialect writes it", n.Op, sign.instead))
+	}
+	v, err := l.value(n.Value, &c, op, sign.literal)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +128,6 @@ func (l *lowerer) checked(c Compare, n *valueNode) (Expr, error) {
 	}
 	return &c, nil
 }
-
-func negative(op string) bool { return op == "!=" || op == "!~" || op == "not in" }
 
 func numeric(v *Value) bool {
 	for i := range v.List {

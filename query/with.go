@@ -87,15 +87,6 @@ func (l *lowerer) badPiece(i, n int, problem string) error {
 	return err
 }
 
-func operatorAt(s string) string {
-	for _, op := range operators {
-		if strings.HasPrefix(s, op) {
-			return op
-		}
-	}
-	return ""
-}
-
 // pieceValue is the length of the value at i: quoted, a pattern, or up to the
 // next blank. A slash begins a pattern only if one ends it before a blank.
 func (l *lowerer) pieceValue(i int) int {
