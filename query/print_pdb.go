@@ -3,7 +3,6 @@ package query
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -129,8 +128,6 @@ func (a *asker) field(p Path) string {
 	return ""
 }
 
-var pdbPlainPart = regexp.MustCompile(`^` + pqlPart + `$`)
-
 // below writes the parts of a path; that a dot ends a part, and does not
 // belong to the name of a fact, is said by quotes.
 func (a *asker) below(p Path) string {
@@ -138,14 +135,14 @@ func (a *asker) below(p Path) string {
 	b.WriteString(p.Field)
 	plain := true
 	for _, s := range p.Steps {
-		plain = plain && s.Kind == "name" && pdbPlainPart.MatchString(s.Key)
+		plain = plain && s.Kind == "name" && (s.Key != "" && plainPart(s.Key) == len(s.Key))
 	}
 	strict := p.Field == "facts" && p.Flat == "" && plain && len(p.Steps) > 1
 	for i, s := range p.Steps {
 		switch {
 		case s.Kind == "index":
 			fmt.Fprintf(&b, "[%d]", s.Pos)
-		case strict && i == len(p.Steps)-1, !pdbPlainPart.MatchString(s.Key):
+		case strict && i == len(p.Steps)-1, !(s.Key != "" && plainPart(s.Key) == len(s.Key)):
 			b.WriteString(`."` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.Key) + `"`)
 		default:
 			b.WriteString("." + s.Key)
