@@ -83,6 +83,9 @@ func corrections(e *SyntaxError, d Dialect) []string {
 	var fixed []string
 	replace := func(from, to int, with string) { fixed = append(fixed, text[:from]+with+text[to:]) }
 	word := text[e.Offset:e.End]
+	if d == dialectMongo || d == dialectPQL || d == dialectAST {
+		fixed = serverCorrections(e)
+	}
 	if d == dialectNative || d == dialectSelect {
 		if with, ok := synonyms[strings.ToLower(word)]; ok {
 			replace(e.Offset, e.End, with)
