@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -499,14 +500,14 @@ func TestTimeStampsSurvive(t *testing.T) {
 		}
 		first := stored()
 		time.Sleep(time.Hour)
-		store.touchErr = errors.New("the disk is full")
+		store.noTouch.Store(true)
 		reg.Sequence = 2
 		register(t, r, reg)
 		time.Sleep(time.Minute)
 		if !stored().Equal(first) {
 			t.Error("a failing store was written")
 		}
-		store.touchErr = nil
+		store.noTouch.Store(false)
 		time.Sleep(time.Minute)
 		if got := stored().Sub(first); got != time.Hour {
 			t.Errorf("the stored time moved by %v, want an hour", got)
@@ -687,12 +688,13 @@ func TestValue(t *testing.T) {
 // failing is a store that fails when it is told to.
 type failing struct {
 	registry.Store
-	loading           time.Duration
-	loadErr, touchErr error
-	putErr            error
-	putAnyway         bool
-	puts              int
-	closed            bool
+	loading   time.Duration
+	loadErr   error
+	noTouch   atomic.Bool
+	putErr    error
+	putAnyway bool
+	puts      int
+	closed    bool
 }
 
 func (f *failing) Load(ctx context.Context, add func(registry.Node) error) error {
@@ -712,8 +714,8 @@ func (f *failing) Put(ctx context.Context, nodes ...registry.Node) error {
 }
 
 func (f *failing) Touch(ctx context.Context, beats ...registry.Beat) error {
-	if f.touchErr != nil {
-		return f.touchErr
+	if f.noTouch.Load() {
+		return errors.New("the disk is full")
 	}
 	return f.Store.Touch(ctx, beats...)
 }
