@@ -71,10 +71,7 @@ func newest(paths []string) []string {
 func readClasses(path string) (classes []string, written time.Time, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pe.Err
-		}
-		return nil, time.Time{}, err
+		return nil, time.Time{}, reason(err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
@@ -94,4 +91,12 @@ func readClasses(path string) (classes []string, written time.Time, err error) {
 		}
 	}
 	return classes, info.ModTime(), nil
+}
+
+// reason strips the operation and path that a warning names already.
+func reason(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,9 @@ func (c Client) Call(ctx context.Context, call Call, each func(Reply)) (Outcome,
 		waiting: map[string]string{}, incoming: make(chan received, 64),
 	}
 	for _, node := range call.Nodes {
-		r.waiting[strings.ToLower(node)] = node
+		if key := strings.ToLower(node); r.waiting[key] == "" {
+			r.waiting[key] = node
+		}
 	}
 	cancelSubscription, err := c.Bus.Subscribe(ctx, bus.Subscription{Destination: r.replyTo}, r.receive)
 	if err != nil {
@@ -145,37 +148,37 @@ func (r *round) receive(ctx context.Context, d bus.Delivery) {
 }
 
 // publish sends every node a request of its own, since a request names whom it
-// is for: one that was overheard can not be given to another node. The channel
-// gets what went wrong, if anything, and is closed when all were sent.
+// is for: one that was overheard can not be given to another node. What goes
+// wrong first ends the publishing, and is what the channel gets; it is closed
+// when there is no more to send.
 func (r *round) publish(ctx context.Context) <-chan error {
-	failed := make(chan error, publishers)
+	ctx, stop := context.WithCancelCause(ctx)
 	nodes := make(chan string)
 	var workers sync.WaitGroup
 	for range min(publishers, len(r.waiting)) {
 		workers.Go(func() {
 			for node := range nodes {
 				if err := r.ask(ctx, node); err != nil {
-					failed <- fmt.Errorf("asking %s: %w", node, err)
-					return
+					stop(fmt.Errorf("asking %s: %w", node, err))
 				}
 			}
 		})
 	}
-	list := make([]string, 0, len(r.waiting))
-	for _, node := range r.waiting {
-		list = append(list, node)
-	}
-	slices.Sort(list)
+	list := slices.Sorted(maps.Values(r.waiting)) // now, as gather takes away
+	failed := make(chan error, 1)
 	go func() {
 		defer close(failed)
-		defer workers.Wait()
-		defer close(nodes)
+		defer stop(nil)
 		for _, node := range list {
 			select {
 			case nodes <- node:
 			case <-ctx.Done():
-				return
 			}
+		}
+		close(nodes)
+		workers.Wait()
+		if ctx.Err() != nil {
+			failed <- context.Cause(ctx)
 		}
 	}()
 	return failed
@@ -186,51 +189,48 @@ func (r *round) ask(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
+	sent := clock(r.client.Now)()
 	sealed, err := r.client.Sealer.Seal(wire.Message{
 		Kind: wire.Request, Agent: r.call.Agent, Collective: r.collective, RequestID: r.id,
-		Sent: clock(r.client.Now)(), TTL: r.ttl, ReplyTo: r.replyTo, Body: body,
+		Sent: sent, TTL: r.ttl, ReplyTo: r.replyTo, Body: body,
 	})
 	if err != nil {
 		return err
 	}
-	destination, headers := r.client.Connector.Directed(r.collective, node)
-	return r.client.Bus.Publish(ctx, bus.Message{Destination: destination, ReplyTo: r.replyTo, Headers: headers, Body: sealed})
+	connector := r.client.Connector
+	destination, headers := connector.Directed(r.collective, node)
+	return r.client.Bus.Publish(ctx, bus.Message{
+		Destination: destination, ReplyTo: r.replyTo, Headers: connector.Headers(r.ttl, sent, headers), Body: sealed,
+	})
 }
 
-// gather takes replies until all have come, or the time is over.
+// gather takes replies until all have come, the time is over, or the requests
+// can not be sent.
 func (r *round) gather(ctx context.Context, began time.Time, published <-chan error, each func(Reply)) error {
-	var failed []error
-	for len(r.waiting) > 0 || published != nil {
+	for len(r.waiting) > 0 {
 		select {
 		case err, more := <-published:
-			if !more {
-				published = nil
-				continue
+			if more {
+				return err
 			}
-			failed = append(failed, err)
+			published = nil // all were asked
 		case in := <-r.incoming:
 			if reply, ok := r.accept(in); ok {
 				reply.Took = time.Since(began)
 				each(reply)
 			}
 		case <-ctx.Done():
-			if published != nil { // its owner waits for it
-				for err := range published {
-					failed = append(failed, err)
-				}
+			if published != nil {
+				return <-published // its owner waits for it
 			}
-			return publishFailure(failed)
+			return nil
 		}
 	}
-	return publishFailure(failed)
-}
-
-// publishFailure is the first of many like it.
-func publishFailure(failed []error) error {
-	if len(failed) == 0 {
-		return nil
+	if published != nil {
+		for range published { // all have answered, whatever went wrong meanwhile
+		}
 	}
-	return failed[0]
+	return nil
 }
 
 // accept believes a reply only if the node that was asked sealed it, for this

@@ -20,7 +20,7 @@ import (
 type Daemon struct {
 	Bus     Bus
 	Sealer  *wire.Sealer
-	Opener  *wire.Opener  // opens requests and receipts
+	Opener  *wire.Opener  // opens requests and receipts; of this daemon only, as it remembers what it has opened
 	Counter *wire.Counter // orders this node's registrations, over restarts too
 
 	Connector wire.Connector // the names of destinations; "" means RabbitMQ's, which the embedded broker has too

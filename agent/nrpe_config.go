@@ -117,10 +117,7 @@ func (c *nrpeConfig) failed(path string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err
-	}
-	if text := path + ": " + err.Error(); !slices.Contains(c.broken, text) {
+	if text := path + ": " + reason(err).Error(); !slices.Contains(c.broken, text) {
 		c.broken = append(c.broken, text)
 	}
 }

@@ -122,8 +122,8 @@ func (a *attempt) send(ctx context.Context) error {
 		}
 	}
 	sequence, err := a.Counter.Next()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnfit, err)
+	if err != nil { // the number is in order all the same, until a restart
+		a.Log.Warn("the order of registrations could not be kept on disk", "error", err)
 	}
 	id := wire.NewRequestID()
 	collective := a.Collectives[0]

@@ -117,6 +117,7 @@ func TestABrokerThatComesBack(t *testing.T) {
 
 // A registry that is away for a while: the daemon sends again until it is back.
 func TestARegistryThatComesBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.startBroker()
 	d := s.daemon("db1.acme.net")

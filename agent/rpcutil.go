@@ -93,11 +93,11 @@ func lookup(facts map[string]any, name string) any {
 
 func (d *daemon) agentInventory(context.Context, Request) (any, error) {
 	type entry struct {
-		Agent       string  `json:"agent"`
-		Name        string  `json:"name"`
-		Description string  `json:"description"`
-		Version     string  `json:"version"`
-		Timeout     float64 `json:"timeout"` // seconds
+		Agent       string   `json:"agent"`
+		Name        string   `json:"name"`
+		Description string   `json:"description"`
+		Version     string   `json:"version"`
+		Timeout     float64  `json:"timeout"` // seconds
 		Actions     []string `json:"actions"`
 	}
 	var list []entry

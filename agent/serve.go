@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -177,7 +176,7 @@ func (d *daemon) dispatch(ctx context.Context, m wire.Opened) (data any, action 
 func (d *daemon) guarded(ctx context.Context, run Action, r Request) (data any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.Log.Error("an action panicked", "panic", p, slog.String("stack", string(debug.Stack())))
+			d.Log.Error("an action panicked", "panic", p, "stack", string(debug.Stack()))
 			err = failf(UnknownError, "the action is broken: %v", p)
 		}
 	}()
@@ -218,7 +217,7 @@ func (d *daemon) answer(ctx context.Context, to wire.Opened, reply replyBody) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(to.TTL, time.Second))
 	defer cancel()
-	return d.Bus.Publish(ctx, bus.Message{Destination: to.ReplyTo, Body: sealed})
+	return d.Bus.Publish(ctx, bus.Message{Destination: to.ReplyTo, Headers: d.Connector.Headers(to.TTL, d.Now(), nil), Body: sealed})
 }
 
 func (d *daemon) sealReply(m wire.Message, reply replyBody) ([]byte, error) {

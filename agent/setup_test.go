@@ -2,20 +2,21 @@ package agent_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/x509"
 
 	"muster/agent"
 	"muster/internal/bus"
 	"muster/internal/pki"
 	"muster/internal/wire"
 	"muster/registry"
+	"muster/registry/boltstore"
 )
 
 // patience is how long tests wait for what should happen at once.
@@ -188,4 +189,19 @@ func eventually(tb testing.TB, what string, holds func() bool) {
 		}
 	}
 	tb.Fatalf("waited for %s in vain", what)
+}
+
+// onDisk is a registry on a file in a folder.
+func onDisk(tb testing.TB, dir string) *registry.Registry {
+	tb.Helper()
+	store, err := boltstore.Open(tb.Context(), filepath.Join(dir, "nodes.db"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := registry.Open(tb.Context(), registry.Config{Store: store, Log: quiet()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = r.Close() })
+	return r
 }

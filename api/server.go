@@ -75,6 +75,7 @@ type Server struct {
 	routes  []route
 	metrics *metrics
 	flights *flights
+	words   vocabularies
 }
 
 // New returns a server that is ready to serve. The error says what in the

@@ -262,10 +262,10 @@ func TestJoin(t *testing.T) {
 
 func TestNamesInUse(t *testing.T) {
 	h := serve(t, &fake{nodes: fleet()})
-	if a := get(t, h, "/v1/facts"); strings.TrimSpace(a.text) != `{"count":1,"facts":[{"name":"customer","nodes":3}]}` {
+	if a := get(t, h, "/v1/facts"); strings.TrimSpace(a.text) != `{"count":4,"facts":[{"name":"customer","nodes":3},{"name":"eq","nodes":1},{"name":"os","nodes":4},{"name":"os.family","nodes":4}]}` {
 		t.Errorf("facts are %s", a.text)
 	}
-	if a := get(t, h, "/v1/classes"); strings.TrimSpace(a.text) != `{"classes":[{"name":"mysql::master","nodes":1}],"count":1}` {
+	if a := get(t, h, "/v1/classes"); strings.TrimSpace(a.text) != `{"classes":[{"name":"mysql::master","nodes":2}],"count":1}` {
 		t.Errorf("classes are %s", a.text)
 	}
 	want := `{"count":2,"missing":0,"nodes":3,"path":"customer","values":[{"value":"acme","nodes":2},{"value":"zenith","nodes":1}],"warnings":[]}`

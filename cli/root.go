@@ -144,7 +144,7 @@ func report(env Env, class statusClass, cmd *cobra.Command, err error) {
 	}
 	fmt.Fprintf(env.Stderr, "%s: %v\n", name, err)
 	if syntax, ok := errors.AsType[*query.SyntaxError](err); ok {
-		fmt.Fprintln(env.Stderr, syntax.Snippet())
+		fmt.Fprintf(env.Stderr, "\t%s\n", strings.ReplaceAll(strings.TrimRight(syntax.Snippet(), "\n"), "\n", "\n\t"))
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 // JavaScript literal or as a Ruby hash. Nothing of it ever reaches a server as
 // it was written: what is not on the list of operators is refused.
 func (r *reader) parseMongo(text string) (*Query, error) {
-	if err := relaxedDepth(text); err != nil {
-		return nil, err
-	}
 	doc, err := readRelaxed(text)
 	if err != nil {
 		return nil, err

@@ -13,14 +13,19 @@ import (
 
 // parsePQL reads PuppetDB's query language over the entities that we hold.
 func (r *reader) parsePQL(text string) (*Query, error) {
-	if err := pqlDepth(text); err != nil {
+	tokens := cutPQL(text)
+	if err := pqlDepth(tokens); err != nil {
 		return nil, err
 	}
-	parsed, err := pqlParser.ParseString("", text)
+	peek, err := lexer.Upgrade(&tokenReader{tokens})
 	if err != nil {
-		return nil, pqlMistake(text, err)
+		return nil, err
 	}
-	p := &pqlReader{reader: r, text: text}
+	parsed, err := pqlParser().ParseFromLexer(peek)
+	if err != nil {
+		return nil, pqlMistake(text, tokens, err)
+	}
+	p := &pqlReader{reader: r}
 	q, err := p.query(parsed)
 	if err != nil {
 		return nil, err
@@ -33,42 +38,15 @@ func (r *reader) parsePQL(text string) (*Query, error) {
 	return out, nil
 }
 
-// pqlDepth refuses nesting beyond maxDepth before the grammar sees the text.
-func pqlDepth(text string) error {
-	tokens, err := pqlLexer.LexString("", text)
-	for depth := 0; err == nil; {
-		t, lexErr := tokens.Next()
-		if lexErr != nil || t.EOF() {
-			break
-		}
-		if t.Type != pqlTokens["Punct"] {
-			continue
-		}
-		switch t.Value {
-		case "(", "[", "{":
-			if depth++; depth > maxDepth {
-				return &SyntaxError{Offset: t.Pos.Offset, End: tokenEnd(t), Problem: fmt.Sprintf("brackets are nested deeper than %d", maxDepth), Want: "a flatter query"}
-			}
-		case ")", "]", "}":
-			depth--
-		}
-	}
-	return nil
-}
-
-var pqlTokens = pqlLexer.Symbols()
-
 // pqlMistake says in words what the grammar found at its first mistake.
-func pqlMistake(text string, err error) *SyntaxError {
+func pqlMistake(text string, tokens []lexer.Token, err error) *SyntaxError {
 	e := &SyntaxError{Offset: len(text), End: len(text), Problem: "the query ends too soon"}
 	if pe, ok := err.(participle.Error); ok {
 		e.Offset = min(pe.Position().Offset, len(text))
 	}
 	var before, at lexer.Token
-	tokens, _ := pqlLexer.LexString("", text)
-	for {
-		t, err := tokens.Next()
-		if err != nil || t.EOF() {
+	for _, t := range tokens {
+		if t.EOF() {
 			break
 		}
 		if t.Pos.Offset >= e.Offset {
@@ -83,7 +61,7 @@ func pqlMistake(text string, err error) *SyntaxError {
 	}
 	e.Want = pqlWant(before)
 	switch {
-	case at.Type == pqlTokens["BadString"]:
+	case at.Type == pqlUnclosed:
 		e.Problem, e.Want = "unclosed quote", "a closing "+at.Value[:1]
 	case before.Value == "is" && at.Value != "":
 		e.Want = "null or not null"
@@ -98,9 +76,9 @@ func pqlWant(before lexer.Token) string {
 	switch {
 	case before.Value == "":
 		return "an entity: inventory, nodes, facts, fact_contents or resources"
-	case before.Type == pqlTokens["Op"]:
+	case before.Type == pqlOp:
 		return "a value: a number, true, false, or text in quotes"
-	case before.Type == pqlTokens["Word"]:
+	case before.Type == pqlWord:
 		return pqlWantAfterWord(strings.ToLower(before.Value))
 	}
 	switch before.Value {
@@ -138,7 +116,6 @@ func pqlWantAfterWord(word string) string {
 // pqlReader turns the grammar's tree into a query to PuppetDB.
 type pqlReader struct {
 	*reader
-	text     string
 	warnings []string
 }
 
@@ -374,17 +351,17 @@ func (p *pqlReader) value(n *pqlValue) (v Value, pos, end int, err error) {
 	t := n.Scalar
 	pos, end = t.Pos.Offset, tokenEnd(t)
 	switch t.Type {
-	case pqlTokens["Number"]:
+	case pqlNumber:
 		v = numberValue(t.Value)
 		if !v.number.ok {
 			err = &SyntaxError{Offset: pos, End: end, Problem: "the number is too large", Want: "a smaller one"}
 		}
-	case pqlTokens["Param"]:
+	case pqlParam:
 		v, err = p.bound(t.Value, pos, end)
-	case pqlTokens["Regex"]:
+	case pqlRegex:
 		last := strings.LastIndexByte(t.Value, '/')
 		v = Value{Kind: "regex", Text: strings.ReplaceAll(t.Value[1:last], `\/`, `/`), Flags: t.Value[last+1:]}
-	case pqlTokens["String"]:
+	case pqlString:
 		v, err = p.quoted(t)
 	default:
 		switch strings.ToLower(t.Value) {

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"sync"
+
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
@@ -108,27 +110,8 @@ type pqlList struct {
 	Close lexer.Token `parser:"@( ']':Punct | ')':Punct )"`
 }
 
-const (
-	// A part of a path between quotes ends at a quote that something other than
-	// a name follows, so quotes inside need no backslash.
-	pqlQuotedPart = `"(?:\\[\s\S]|[^"\\]|"+[^"\s.\[\]=!<>~,(){}\\])*"+`
-	pqlPart       = `[\p{L}\p{N}_$@/+%:-]+`
-	pqlWord       = `[A-Za-z_][\w:-]*\??(?:\.(?:` + pqlQuotedPart + `|` + pqlPart + `)|\[\d+\])*`
-)
-
-var pqlLexer = lexer.MustStateful(lexer.Rules{"Root": {
-	{Name: "space", Pattern: `\s+`},
-	{Name: "Word", Pattern: pqlWord},
-	{Name: "String", Pattern: `"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'`},
-	{Name: "Number", Pattern: `-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?`},
-	{Name: "Op", Pattern: `~>|=~|!~|!=|==|<=|>=|=|<|>|~`},
-	{Name: "Punct", Pattern: `[\[\](){},!]`},
-	{Name: "Param", Pattern: `\$[A-Za-z_]\w*|\?`},
-	{Name: "Regex", Pattern: regexToken},
-	{Name: "BadString", Pattern: `["'][\s\S]*`},
-	{Name: "BadChar", Pattern: `[\s\S]`},
-}})
-
-// Without lookahead the first mistake is reported where it stands.
-var pqlParser = participle.MustBuild[pqlQuery](
-	participle.Lexer(pqlLexer), participle.CaseInsensitive("Word"), participle.UseLookahead(0))
+// pqlParser is built at its first use and never changes. Without lookahead the
+// first mistake is reported where it stands.
+var pqlParser = sync.OnceValue(func() *participle.Parser[pqlQuery] {
+	return participle.MustBuild[pqlQuery](participle.Lexer(pqlNames), participle.CaseInsensitive("Word"), participle.UseLookahead(0))
+})

@@ -90,7 +90,7 @@ func TestHostileYAMLIsRefused(t *testing.T) {
 		bomb += fmt.Sprintf("%c: &%c [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", i-1), 10), ","))
 	}
 	for name, c := range map[string]struct{ in, want string }{
-		"alias bomb":   {bomb, "more than 200000 values"},
+		"alias bomb":   {bomb, "more than 50000 values"},
 		"deep":         {"a: " + strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested deeper than 64"},
 		"self":         {"a: &a [*a]", "nested deeper"},
 		"not mapping":  {"- a\n- b", "not a mapping"},
@@ -101,7 +101,7 @@ func TestHostileYAMLIsRefused(t *testing.T) {
 		if _, err := parseYAML([]byte(c.in)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.want)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func readFile(path string) (map[string]any, error) {
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err.(*os.PathError).Err
+		return nil, reason(err)
 	}
 	defer func() { _ = f.Close() }()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -61,6 +62,14 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
 	}
 	return text, nil
+}
+
+// reason strips the operation and path that a warning names already.
+func reason(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }
 
 // parseJSON reads one JSON object; numbers stay as they are written.

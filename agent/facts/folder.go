@@ -29,7 +29,7 @@ func (s Source) folder(ctx context.Context) (map[string]any, []string) {
 		return all, nil
 	}
 	if err != nil {
-		return all, []string{fmt.Sprintf("facts folder %s: %v", s.Dir, err.(*fs.PathError).Err)}
+		return all, []string{fmt.Sprintf("facts folder %s: %v", s.Dir, reason(err))}
 	}
 	var warnings []string
 	for _, e := range entries {

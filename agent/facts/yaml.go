@@ -19,7 +19,7 @@ import (
 
 const (
 	maxYAMLDepth  = 64
-	maxYAMLValues = 200_000 // after aliases are followed
+	maxYAMLValues = 50_000 // after aliases are followed
 )
 
 // parseYAML reads one YAML document that is a mapping; an empty document has

@@ -27,7 +27,7 @@ type Config struct {
 
 	HeartBeat      time.Duration // both ways; 0: 15 s
 	ConnectTimeout time.Duration // for connecting, TLS and login together; 0: 10 s
-	WriteTimeout   time.Duration // for a write that makes no progress; 0: 30 s
+	WriteTimeout   time.Duration // for a write that makes no progress; 0: 10 s
 	BackOff        time.Duration // after the first round of failures, then doubled; 0: 250 ms
 	MaxBackOff     time.Duration // 0: 30 s
 	MaxBody        int           // bytes of the largest message, either way; 0: 8 MiB
@@ -69,7 +69,7 @@ type Status struct {
 func NewClient(c Config) *Client {
 	c.HeartBeat = cmp.Or(c.HeartBeat, 15*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
-	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
 	c.BackOff = cmp.Or(c.BackOff, 250*time.Millisecond)
 	c.MaxBackOff = cmp.Or(c.MaxBackOff, 30*time.Second)
 	c.MaxBody = cmp.Or(c.MaxBody, 8<<20)
@@ -206,10 +206,7 @@ func (c *Client) attend(ctx context.Context, s *session) error {
 		return fmt.Errorf("%s: %w", s.broker, err)
 	}
 	c.config.Log.Info("connected to the broker", "broker", s.broker.String())
-	select {
-	case <-s.seam.dead:
-	case <-ctx.Done():
-	}
+	c.stay(ctx, s)
 	c.mu.Lock()
 	c.change(nil)
 	c.mu.Unlock()
@@ -218,6 +215,28 @@ func (c *Client) attend(ctx context.Context, s *session) error {
 		return nil
 	}
 	return fmt.Errorf("connected to %s: %w", s.broker, s.seam.why)
+}
+
+// retryRefused is when a subscription that was refused is tried again.
+const retryRefused = time.Minute
+
+// stay waits for the end of the session, and of ctx.
+func (c *Client) stay(ctx context.Context, s *session) {
+	retry := time.NewTicker(retryRefused)
+	defer retry.Stop()
+	for {
+		select {
+		case <-s.seam.dead:
+			return
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+			for _, sub := range c.forgiven() {
+				// A refusal ends the session, which says why.
+				_ = c.reattach(ctx, s, sub)
+			}
+		}
+	}
 }
 
 // subscribeAll returns once every subscription is on s and s is c's session.
@@ -233,36 +252,38 @@ func (c *Client) subscribeAll(ctx context.Context, s *session) error {
 			return nil
 		}
 		c.mu.Unlock()
-		if err := c.attach(ctx, s, next); err != nil {
+		if err := c.reattach(ctx, s, next); err != nil {
 			return err
 		}
 	}
 }
 
-// unsubscribed returns a subscriber that is not on s. The caller holds mu.
+// unsubscribed returns a subscriber that should be on s and is not. The caller
+// holds mu.
 func (c *Client) unsubscribed(s *session) *subscriber {
 	for sub := range c.subscribers {
-		if sub.on != s {
+		if sub.on != s && (sub.refused.IsZero() || c.mayRetry(sub)) {
 			return sub
 		}
 	}
 	return nil
 }
 
-// attach puts one subscription on a session.
-func (c *Client) attach(ctx context.Context, s *session, sub *subscriber) error {
-	id, err := s.subscribe(ctx, sub)
-	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", sub.Destination, err)
-	}
+// forgiven returns the subscribers that were refused so long ago that it is
+// worth another try.
+func (c *Client) forgiven() (all []*subscriber) {
 	c.mu.Lock()
-	sub.on, sub.id = s, id
-	_, wanted := c.subscribers[sub]
-	c.mu.Unlock()
-	if !wanted {
-		s.unsubscribe(id)
+	defer c.mu.Unlock()
+	for sub := range c.subscribers {
+		if !sub.refused.IsZero() && c.mayRetry(sub) {
+			all = append(all, sub)
+		}
 	}
-	return nil
+	return all
+}
+
+func (c *Client) mayRetry(refused *subscriber) bool {
+	return c.config.Now().Sub(refused.refused) >= retryRefused
 }
 
 // Publish sends m and returns nil once the broker has confirmed that it has it.
@@ -277,11 +298,9 @@ func (c *Client) Publish(ctx context.Context, m Message) error {
 		if err == nil {
 			err = s.publish(ctx, m)
 		}
-		if l, ok := errors.AsType[*lost](err); ok {
-			if _, refused := errors.AsType[*Refused](l.why); !refused {
-				c.gone(s)
-				continue
-			}
+		if isLost(err) && !isRefused(err) {
+			c.gone(s)
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("publishing to %s: %w", m.Destination, err)

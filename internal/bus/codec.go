@@ -29,14 +29,6 @@ func (v version) String() string {
 	return [...]string{"1.0", "1.1", "1.2", "1.2"}[v]
 }
 
-// FrameLimits bounds what one frame may hold. A frame beyond them is refused
-// before memory is set aside for it.
-type FrameLimits struct {
-	Headers     int // number of headers
-	HeaderBytes int // command and headers together
-	BodyBytes   int
-}
-
 // frameError is a frame that breaks the protocol or a limit; its text is for
 // the other side.
 type frameError string
@@ -114,7 +106,7 @@ func (r *frameReader) line() ([]byte, error) {
 }
 
 func (r *frameReader) header(command string) (*frame.Header, error) {
-	handshake := command == frame.CONNECT || command == frame.CONNECTED || command == frame.STOMP
+	handshake := isHandshake(command)
 	first := len(r.block)
 	for {
 		line, err := r.line()
@@ -238,6 +230,12 @@ func knownCommand(line []byte) string {
 	return ""
 }
 
+// isHandshake says whether a frame belongs to the log-in, in which nothing is
+// ever escaped.
+func isHandshake(command string) bool {
+	return command == frame.CONNECT || command == frame.CONNECTED || command == frame.STOMP
+}
+
 // unescape undoes the escapes of a version; ok is false for one it does not have.
 func unescape(s string, v version) (text string, ok bool) {
 	if v == v10 || strings.IndexByte(s, '\\') < 0 {
@@ -272,7 +270,7 @@ func unescape(s string, v version) (text string, ok bool) {
 // the body, whatever f's header says.
 func appendFrame(b []byte, f *frame.Frame, v version) []byte {
 	escapes := v
-	if v != goStomp && (f.Command == frame.CONNECT || f.Command == frame.CONNECTED) {
+	if v != goStomp && isHandshake(f.Command) {
 		escapes = v10
 	}
 	b = append(b, f.Command...)

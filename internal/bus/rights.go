@@ -38,6 +38,7 @@ const (
 	everything                      // agents_multiplex: requests and registrations in one place
 	nodesQueue                      // ActiveMQ's shared inbox, with a selector
 	replies                         // where answers go, one unguessable name for each asker
+	oldReplies                      // the same under MCollective's names, which can be guessed
 	replyQueue                      // the queue behind another client's reply-to
 	elsewhere                       // any other destination, and every pattern
 )
@@ -47,9 +48,9 @@ const (
 func maySend(r Role) places {
 	switch r {
 	case RoleNode:
-		return registration | replies | replyQueue
+		return registration | replies | oldReplies | replyQueue
 	case RoleLegacy:
-		return registration | everything | replies | replyQueue
+		return registration | everything | replies | oldReplies | replyQueue
 	case RoleClient:
 		return ownInbox | otherInbox | agents | everything | nodesQueue
 	case RoleRegistry:
@@ -65,7 +66,7 @@ func maySubscribe(r Role) places {
 	case RoleLegacy:
 		return ownInbox | otherInbox | agents | everything | nodesQueue
 	case RoleClient:
-		return replies
+		return replies | oldReplies
 	case RoleRegistry:
 		return ^(replyQueue)
 	}
@@ -95,7 +96,7 @@ func placeOf(p Principal, d destination) places {
 	exchange := strings.TrimPrefix(d.group, exchangePrefix)
 	switch {
 	case exchange == "mcollective_reply" && d.key != "":
-		return replies
+		return oldReplies
 	case strings.HasSuffix(exchange, "_directed") && d.key != "":
 		if p.Name != "" && strings.EqualFold(p.Name, d.key) {
 			return ownInbox
@@ -124,7 +125,7 @@ func placeOfQueue(name string) places {
 		return nodesQueue
 	}
 	if key, ok := strings.CutPrefix(rest, "reply."); ok && key != "" {
-		return replies
+		return oldReplies
 	}
 	return elsewhere
 }

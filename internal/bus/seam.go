@@ -28,13 +28,17 @@ type seam struct {
 	in      *frameReader
 	own     time.Duration // the heart-beat asked for
 	silence time.Duration // the broker is taken for dead after it; the reader's
-	ready   []byte        // what Read gives out next
+	buffer  []byte        // holds what was read last
+	ready   []byte        // the part of it that Read has not given out yet
 
-	// What the library has written of a frame so far; its writer's.
-	partial []byte
+	// The library's writer's.
+	partial []byte       // what it has written of a frame so far
+	source  bytes.Reader // of partial
+	whole   *frameReader // of source
 
 	writing sync.Mutex // held while writing to the broker
 	version version
+	out     []byte        // reused
 	timeout time.Duration // for one write
 
 	// registering is held by whoever hands the library a SUBSCRIBE, until it has
@@ -53,8 +57,7 @@ type seam struct {
 // receipt is one wait for the broker.
 type receipt struct {
 	passed chan struct{} // closed when the frame has left the library
-	once   sync.Once
-	done   chan error // gets one value: nil, or the broker's refusal
+	done   chan error    // gets one value: nil, or the broker's refusal
 }
 
 func newReceipt() *receipt {
@@ -66,8 +69,10 @@ func newReceipt() *receipt {
 const receiptHeader = "muster-receipt"
 
 func newSeam(conn net.Conn, limits FrameLimits, heartBeat, timeout time.Duration) *seam {
+	unlimited := FrameLimits{math.MaxInt, math.MaxInt, math.MaxInt} // the library is trusted
 	return &seam{
-		Conn: conn, in: newFrameReader(conn, limits, v10), version: v10,
+		whole: newFrameReader(nil, unlimited, goStomp),
+		Conn:  conn, in: newFrameReader(conn, limits, v10), version: v10,
 		own: heartBeat, timeout: timeout,
 		dead: make(chan struct{}), closed: make(chan struct{}), receipts: map[string]*receipt{},
 	}
@@ -118,9 +123,8 @@ func (s *seam) next() bool {
 		s.fail(explainBroken(err))
 		return false
 	}
-	s.ready = s.ready[:0]
 	if f == nil {
-		s.ready = append(s.ready, '\n')
+		s.ready = []byte{'\n'}
 		return true
 	}
 	switch f.Command {
@@ -136,17 +140,25 @@ func (s *seam) next() bool {
 			return true
 		}
 	case frame.ERROR:
-		err := brokerError(f)
-		s.settle(f.Header.Get(frame.ReceiptId), err)
-		s.fail(err)
+		refused := brokerError(f)
+		if s.settle(f.Header.Get(frame.ReceiptId), refused) {
+			// Whoever else waits did nothing wrong, and may try again.
+			s.fail(errors.New(refused.Error()))
+		} else {
+			s.fail(refused)
+		}
 		return false
 	}
-	s.ready = appendFrame(s.ready, f, goStomp)
+	s.buffer = appendFrame(emptied(s.buffer), f, goStomp)
+	s.ready = s.buffer
 	return true
 }
 
 // connected takes the version and the heart-beats from the broker's answer.
 func (s *seam) connected(f *frame.Frame) error {
+	if s.in.version != v10 {
+		return errors.New("the broker said CONNECTED twice")
+	}
 	v, ok := newestOf(f.Header.Get(frame.Version))
 	if !ok || v == v10 {
 		return errors.New("the broker speaks only STOMP 1.0, and 1.1 is needed")
@@ -190,7 +202,7 @@ func (s *seam) forget(id string) {
 // Write takes what the library writes, and passes on whole frames.
 func (s *seam) Write(b []byte) (int, error) {
 	if len(s.partial) == 0 && len(b) == 1 && b[0] == '\n' {
-		s.send(b)
+		s.beat()
 		return len(b), nil
 	}
 	s.partial = append(s.partial, b...)
@@ -198,16 +210,13 @@ func (s *seam) Write(b []byte) (int, error) {
 	if s.partial[len(s.partial)-1] != 0 {
 		return len(b), nil
 	}
-	unlimited := FrameLimits{math.MaxInt, math.MaxInt, math.MaxInt}
-	whole := newFrameReader(bytes.NewReader(s.partial), unlimited, goStomp)
-	f, err := whole.read()
+	s.source.Reset(s.partial)
+	s.whole.in.Reset(&s.source)
+	f, err := s.whole.read()
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return len(b), nil
 	}
-	s.partial = s.partial[:0]
-	if cap(s.partial) > 64<<10 {
-		s.partial = nil
-	}
+	s.partial = emptied(s.partial)
 	if err != nil {
 		s.fail(errors.New("a message cannot be written: " + err.Error()))
 		return len(b), nil
@@ -217,29 +226,42 @@ func (s *seam) Write(b []byte) (int, error) {
 		f.Header.Del(receiptHeader)
 		f.Header.Add(frame.Receipt, id)
 	}
-	s.sendFrame(f)
 	s.mu.Lock()
-	r := s.receipts[id]
+	r := s.receipts[id] // before the answer can take it away
 	s.mu.Unlock()
+	s.sendFrame(f)
 	if r != nil {
-		r.once.Do(func() { close(r.passed) })
+		close(r.passed)
 	}
 	return len(b), nil
+}
+
+// emptied returns b for reuse, unless it is so large that it better goes.
+func emptied(b []byte) []byte {
+	if cap(b) > 256<<10 {
+		return nil
+	}
+	return b[:0]
 }
 
 // sendFrame writes a frame to the broker, past the library.
 func (s *seam) sendFrame(f *frame.Frame) {
 	s.writing.Lock()
-	v := s.version
-	s.writing.Unlock()
-	s.send(appendFrame(nil, f, v))
+	defer s.writing.Unlock()
+	s.out = appendFrame(emptied(s.out), f, s.version)
+	s.send(s.out)
+}
+
+// beat writes a heart-beat.
+func (s *seam) beat() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.send([]byte{'\n'})
 }
 
 // send writes to the broker. A failure ends the connection, and is not the
-// caller's to know.
+// caller's to know. The caller holds writing.
 func (s *seam) send(b []byte) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
 	select {
 	case <-s.dead:
 		return

@@ -29,14 +29,15 @@ type session struct {
 func dial(ctx context.Context, a address, c *Config) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", a.hostPort)
+	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", a.hostPort)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %s", a, reason(err))
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	defer stop()
+	conn := tcp
 	if a.tls {
-		if conn, err = secure(ctx, conn, a, c.TLS); err != nil {
+		if conn, err = secure(ctx, tcp, a, c.TLS); err != nil {
 			return nil, fmt.Errorf("connecting to %s: TLS: %s", a, reason(err))
 		}
 	}
@@ -90,14 +91,35 @@ func options(a address, c *Config) []func(*stomp.Conn) error {
 	}
 }
 
+// errEnded is what an operation on a session that had ended before is told:
+// whatever ended it was somebody else's doing.
+var errEnded = errors.New("the connection had ended")
+
+func (s *session) ended() bool {
+	select {
+	case <-s.seam.dead:
+		return true
+	default:
+		return false
+	}
+}
+
 // lost is an operation that the connection did not live to see confirmed.
 type lost struct{ why error }
 
 func (l *lost) Error() string { return l.why.Error() }
 func (l *lost) Unwrap() error { return l.why }
 
+func isLost(err error) bool {
+	_, ok := errors.AsType[*lost](err)
+	return ok
+}
+
 // publish sends m and waits until the broker has it.
 func (s *session) publish(ctx context.Context, m Message) error {
+	if s.ended() {
+		return &lost{errEnded}
+	}
 	id, r := s.expect()
 	defer s.seam.forget(id)
 	header := func(f *frame.Frame) error {
@@ -139,9 +161,6 @@ func (s *session) wait(ctx context.Context, r *receipt) error {
 	}
 }
 
-// ahead is how many messages a broker may send before the first is acknowledged.
-const ahead = "256"
-
 // subscribe makes deliveries flow into sub until the session ends or
 // unsubscribe is called with the id that it returns.
 func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, err error) {
@@ -154,6 +173,7 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 			f.Header.Add("selector", sub.Selector)
 		}
 		if sub.AckEach {
+			ahead := strconv.FormatInt(sub.ahead.Load(), 10)
 			f.Header.Add("prefetch-count", ahead)
 			f.Header.Add("activemq.prefetchSize", ahead)
 		}
@@ -168,10 +188,8 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 func (s *session) register(sub *subscriber, id string, r *receipt, header func(*frame.Frame) error) error {
 	s.seam.registering.RLock()
 	defer s.seam.registering.RUnlock()
-	select {
-	case <-s.seam.dead:
-		return &lost{s.seam.why}
-	default:
+	if s.ended() {
+		return &lost{errEnded}
 	}
 	mode := stomp.AckAuto
 	if sub.AckEach {
@@ -196,6 +214,7 @@ func (s *session) drain(sub *subscriber, incoming <-chan *stomp.Message) {
 			continue // the connection has ended; the seam knows why
 		}
 		if !sub.queue.add(s.delivery(m)) {
+			sub.ahead.Store(max(1, sub.ahead.Load()/2))
 			s.seam.fail(fmt.Errorf("messages from %s came faster than they were dealt with, and %d bytes were waiting", sub.Destination, sub.queue.limit))
 		}
 	}
@@ -205,7 +224,7 @@ func (s *session) delivery(m *stomp.Message) Delivery {
 	d := Delivery{Message: Message{Destination: m.Destination, Body: m.Body, Headers: map[string]string{}}}
 	for i := m.Header.Len() - 1; i >= 0; i-- { // the first of equal names wins
 		switch name, value := m.Header.GetAt(i); name {
-		case frame.Destination, frame.ContentLength, frame.Subscription, frame.Ack:
+		case frame.Destination, frame.ContentLength, frame.Subscription, frame.Ack, frame.Receipt:
 		case replyToHeader:
 			d.ReplyTo = value
 		default:

@@ -10,7 +10,7 @@ import (
 )
 
 // patience is how long tests wait for what should happen at once.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // roles logs everybody in whose passcode is "secret", in the role that the
 // login names; a node's login is "node:NAME".

@@ -3,7 +3,10 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Subscription is what to receive.
@@ -23,11 +26,14 @@ type subscriber struct {
 	Subscription
 	handle func(context.Context, Delivery)
 	queue  *bounded[Delivery]
+	ahead  atomic.Int64 // with AckEach, what a broker may send before an acknowledgement; halved on overflow
 
 	// These belong to the client's lock.
-	stop func()   // ends the handler; nil before Run
-	on   *session // the session it is on, and its name there
-	id   string
+	stop    func()     // ends the handler; nil before Run
+	verdict chan error // the broker's first answer, if Subscribe waits for it
+	refused time.Time  // when a broker last refused it; zero: none has
+	on      *session   // the session it is on
+	id      string     // and its name there
 }
 
 // work handles deliveries, one after the other.
@@ -60,6 +66,9 @@ func (d Delivery) size() int { return overhead + len(d.Body) }
 // at once: in either case nothing that is published after it is published
 // before the subscription is in place. ctx bounds that wait and nothing else.
 //
+// A subscription that is refused on a later connection is tried again every
+// minute; until then the client works without it, and its status says so.
+//
 // Deliveries that wait for handle when a connection is lost are still handled;
 // with AckEach the broker delivers them again.
 func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(context.Context, Delivery)) (cancel func(), err error) {
@@ -67,6 +76,7 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		Subscription: what, handle: handle,
 		queue: newBounded[Delivery](c.config.Queue),
 	}
+	sub.ahead.Store(defaultPrefetch)
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -77,6 +87,9 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		c.launch(sub)
 	}
 	s := c.session
+	if s != nil {
+		sub.verdict = make(chan error, 1)
+	}
 	c.mu.Unlock()
 
 	cancel = sync.OnceFunc(func() { c.cancel(sub) })
@@ -84,16 +97,61 @@ func (c *Client) Subscribe(ctx context.Context, what Subscription, handle func(c
 		return cancel, nil
 	}
 	err = c.attach(ctx, s, sub)
-	if l, ok := errors.AsType[*lost](err); ok {
-		if _, refused := errors.AsType[*Refused](l.why); !refused {
-			return cancel, nil // the next connection has it
+	if isLost(err) && !isRefused(err) {
+		// The next connection will tell.
+		select {
+		case err = <-sub.verdict:
+		case <-ctx.Done():
+			err = fmt.Errorf("subscribing to %s: %w", what.Destination, context.Cause(ctx))
 		}
 	}
+	c.mu.Lock()
+	sub.verdict = nil
+	c.mu.Unlock()
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	return cancel, nil
+}
+
+// attach puts one subscription on a session.
+func (c *Client) attach(ctx context.Context, s *session, sub *subscriber) error {
+	id, err := s.subscribe(ctx, sub)
+	if err != nil {
+		return fmt.Errorf("subscribing to %s: %w", sub.Destination, err)
+	}
+	c.mu.Lock()
+	sub.on, sub.id = s, id
+	_, wanted := c.subscribers[sub]
+	c.mu.Unlock()
+	if !wanted {
+		s.unsubscribe(id)
+	}
+	return nil
+}
+
+// reattach is attach for a new connection. A refusal is told to a Subscribe that
+// still waits; if none does, the subscription is left out for a while, because
+// a broker that refuses one closes the connection on all.
+func (c *Client) reattach(ctx context.Context, s *session, sub *subscriber) error {
+	err := c.attach(ctx, s, sub)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if isLost(err) && !isRefused(err) {
+		return err
+	}
+	sub.refused = time.Time{}
+	if err != nil {
+		sub.refused = c.config.Now()
+	}
+	if sub.verdict != nil {
+		select {
+		case sub.verdict <- err:
+		default:
+		}
+	}
+	return err
 }
 
 func (c *Client) cancel(sub *subscriber) {

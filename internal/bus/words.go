@@ -19,7 +19,12 @@ type Refused struct {
 
 func (r *Refused) Error() string { return "the broker refused: " + r.Text }
 
-func brokerError(f *frame.Frame) error {
+func isRefused(err error) bool {
+	_, ok := errors.AsType[*Refused](err)
+	return ok
+}
+
+func brokerError(f *frame.Frame) *Refused {
 	text := f.Header.Get(frame.Message)
 	body, _, _ := bytes.Cut(bytes.TrimSpace(f.Body), []byte{'\n'})
 	if len(body) > 0 && len(body) < 300 {
