@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -194,9 +195,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, values := range head {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, head)
 	if host := head.Get("Host"); host != "" {
 		r.Host = host
 	}
