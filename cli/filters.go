@@ -26,7 +26,7 @@ type filterFlags struct {
 	state   string
 	limit   string
 	one     bool
-	nodes   string
+	only    string // --nodes
 }
 
 func (f *filterFlags) register(cmd *cobra.Command) {
@@ -44,7 +44,7 @@ func (f *filterFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "active stale expired deactivated live any (default live: active and stale)")
 	flags.StringVar(&f.limit, "limit", "", "at most `N` nodes, or N% of them (also --ln)")
 	flags.BoolVarP(&f.one, "one", "1", false, "the first node only")
-	flags.StringVar(&f.nodes, "nodes", "", "only nodes named in this `file`, one a line or JSON; - is stdin")
+	flags.StringVar(&f.only, "nodes", "", "only nodes named in this `file`, one a line or JSON; - is stdin")
 	flags.SetNormalizeFunc(normalizeFilterFlag)
 }
 
@@ -85,7 +85,7 @@ func (f *filterFlags) parse(args []string) (*query.Query, error) {
 	if _, _, err := f.parseLimit(); err != nil {
 		return nil, err
 	}
-	return f.Filters.Parse()
+	return f.Parse()
 }
 
 func (f *filterFlags) bindParams() error {
@@ -172,7 +172,7 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 	if err != nil {
 		return found{}, err
 	}
-	only, err := a.readNodes(f.nodes)
+	only, err := a.readNodes(f.only)
 	if err != nil {
 		return found{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,10 +37,8 @@ func (o *outputFlags) check() error {
 	if o.json {
 		o.format = "json"
 	}
-	for _, f := range outputFormats {
-		if f == o.format {
-			return nil
-		}
+	if slices.Contains(outputFormats, o.format) {
+		return nil
 	}
 	return usageFault("there is no output format %q; the nearest is %q", o.format, nearest(o.format, outputFormats))
 }

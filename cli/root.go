@@ -92,7 +92,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	root.SetIn(env.Stdin)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagFault(cmd, err) })
+	root.SetFlagErrorFunc(flagFault)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "settings `file` (MUSTER_CONFIG)")
 	flags.StringArrayVar(&a.servers, "server", nil, "registry to ask, `URL`; repeat it to name others to go on with (MUSTER_SERVER)")
