@@ -1,7 +1,7 @@
 package cli
 
 import (
-		"io"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
