@@ -293,10 +293,10 @@ func TestRefusedSubscriptionIsLeftOut(t *testing.T) {
 // A handler that is too slow costs the connection, not the heart-beats; what
 // it has not acknowledged comes again, so that all is handled in the end.
 func TestSlowHandler(t *testing.T) {
-	address, _ := start(t, &Broker{HeartBeat: 20 * time.Millisecond})
+	address, _ := start(t, &Broker{HeartBeat: 500 * time.Millisecond})
 	publisher := run(t, address, "registry")
 	var failures atomic.Int64
-	subscriber := run(t, address, "registry", func(c *Config) { c.Queue, c.HeartBeat = 10*(overhead+1000), 20*time.Millisecond })
+	subscriber := run(t, address, "registry", func(c *Config) { c.Queue, c.HeartBeat = 10*(overhead+1000), 500*time.Millisecond })
 	if err := subscriber.Ready(soon(t)); err != nil {
 		t.Fatal(err)
 	}
