@@ -1,7 +1,9 @@
 // Package wire turns messages into sealed bytes and back.
 //
-// A message is opened in a fixed order: size, seal, expiry, replay; only a
-// message that has passed all four is decoded.
+// A message is a JWS (RFC 7515, flattened JSON) made with the key of the
+// sender's certificate, which travels in its header. It is opened in a fixed
+// order: size, seal, sender, expiry, replay; only a message that has passed
+// all five hands out its body.
 //
 //	sealed, err := sealer.Seal(wire.Message{Kind: wire.Registration, Body: body})
 //	...
@@ -29,17 +31,17 @@ const (
 type Message struct {
 	Kind       Kind
 	Sender     string // identity of the machine that sent it; must be the name in the certificate that seals it
-	Caller     string // who asks, for requests: "cert=NAME"; empty means cert=Sender
+	Caller     string // who asks: "cert=NAME", NAME as in the certificate; filled in where it is empty
 	Agent      string // the RPC agent it is for; "registration" for registrations
 	Collective string
-	RequestID  string // 32 hexadecimal digits; a reply and a receipt repeat the request's
+	RequestID  string // as NewRequestID makes it; a reply and a receipt repeat the request's or the registration's
 
 	// Sequence orders the messages of one sender: max(last+1, nanoseconds
 	// since 1970), kept on disk by the sender. Zero for replies.
 	Sequence uint64
 
 	Sent    time.Time     // the sender's clock
-	TTL     time.Duration // 0: never expires (registrations and receipts)
+	TTL     time.Duration // whole seconds up to MaxTTL; requests need one, registrations and receipts never expire
 	ReplyTo string        // destination for the answer; empty: none is wanted
 	Body    []byte        // JSON
 }
@@ -56,4 +58,9 @@ type Proof struct {
 type Opened struct {
 	Message
 	Proof Proof
+
+	// Skew is how far the sender's clock is ahead of the receiver's, negative
+	// where it is behind or the message took long. Beyond MaxSkew it deserves
+	// a warning on the node.
+	Skew time.Duration
 }

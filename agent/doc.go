@@ -1,2 +1,0 @@
-// Package agent is being built.
-package agent

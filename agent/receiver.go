@@ -1,0 +1,207 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"muster/internal/bus"
+	"muster/internal/wire"
+	"muster/registry"
+)
+
+// registrar stores registrations; [registry.Registry] is one.
+type registrar interface {
+	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
+	Refuse(r registry.Refusal)
+}
+
+// Receiver takes registrations from the bus into a registry, and answers each
+// that is well sealed with a sealed receipt once it is committed or refused.
+//
+// A registration that can not be stored, because the disk is full for example,
+// gets no receipt: its sender sends it again. The broker is told all the same
+// that the message was dealt with, since it could only give it back at once, or
+// stop giving us others.
+type Receiver struct {
+	Bus       Bus
+	Sealer    *wire.Sealer   // seals receipts: its certificate has the role of registry
+	Opener    *wire.Opener   // opens registrations
+	Connector wire.Connector // "" means RabbitMQ's, which the embedded broker has too
+
+	Collectives []string // where to listen; empty means [DefaultCollective]
+	Registry    registrar
+	Workers     int              // how many registrations at once, so that commits can be grouped; 0 means 64
+	Listening   func()           // called once, when registrations are heard; nil: nobody wants to know
+	Now         func() time.Time // nil means time.Now
+	Log         *slog.Logger     // nil means slog.Default()
+}
+
+const (
+	defaultReceivers = 64
+	receiptWithin    = 10 * time.Second // after which nobody waits for it any more
+)
+
+// Run receives until ctx is done, and returns its cause, or why it can not
+// listen. What was begun has ended when Run returns.
+func (r Receiver) Run(ctx context.Context) error {
+	r.Log, r.Now = logger(r.Log), clock(r.Now)
+	if r.Workers <= 0 {
+		r.Workers = defaultReceivers
+	}
+	work := make(chan bus.Delivery)
+	var workers sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer workers.Wait()
+	defer cancel()
+	for range r.Workers {
+		workers.Go(func() {
+			for {
+				select {
+				case d := <-work:
+					r.take(ctx, d)
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	for _, collective := range collectivesOr(r.Collectives) {
+		s := bus.Subscription{Destination: r.Connector.Broadcast(collective, "registration"), AckEach: true}
+		stop, err := r.Bus.Subscribe(ctx, s, func(handling context.Context, d bus.Delivery) {
+			select {
+			case work <- d:
+			case <-handling.Done():
+			case <-ctx.Done(): // not acknowledged: the broker gives it to whoever comes next
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("listening for registrations in collective %s: %w", collective, err)
+		}
+		defer stop()
+	}
+	if r.Listening != nil {
+		r.Listening()
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// take deals with one message from the bus.
+func (r Receiver) take(ctx context.Context, d bus.Delivery) {
+	opened, err := r.Opener.Open(d.Body)
+	if err != nil {
+		r.refuseUnopened(d, err)
+		r.ack(d)
+		return
+	}
+	receipt, err := r.register(ctx, opened)
+	if ctx.Err() != nil && err != nil {
+		return // shutting down: neither stored nor refused
+	}
+	r.ack(d)
+	if err != nil {
+		r.Log.Error("a registration could not be stored, and was not acknowledged", "node", opened.Proof.Name, "error", err)
+		return
+	}
+	if err := r.answer(ctx, opened, receipt); err != nil {
+		r.Log.Warn("a receipt could not be sent; the node sends again", "node", opened.Proof.Name, "error", err)
+	}
+}
+
+func (r Receiver) ack(d bus.Delivery) {
+	if err := d.Ack(); err != nil {
+		r.Log.Warn("the broker could not be told that a registration was dealt with", "error", err)
+	}
+}
+
+// refuseUnopened records a message whose seal, age or form was not good. Nobody
+// is answered: who sent it is not proven.
+func (r Receiver) refuseUnopened(d bus.Delivery, err error) {
+	f := registry.Refusal{Reason: string(wire.Malformed), Detail: err.Error(), From: d.Headers["mc_sender"]}
+	if w, ok := errors.AsType[*wire.Refusal](err); ok {
+		f.Identity, f.Reason, f.Detail = w.Sender, string(w.Reason), w.Detail
+	}
+	r.Registry.Refuse(f)
+}
+
+// register stores what an opened message says. The receipt also tells of a
+// refusal; the error is only for what could not be stored.
+func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, error) {
+	reg, err := r.registration(m)
+	if f, ok := errors.AsType[*registry.Refusal](err); ok {
+		r.Registry.Refuse(*f)
+		return refusedBody(f), nil
+	}
+	if err != nil {
+		return receiptBody{}, err
+	}
+	receipt, err := r.Registry.Register(ctx, reg)
+	if f, ok := errors.AsType[*registry.Refusal](err); ok {
+		return refusedBody(f), nil // the registry has recorded it
+	}
+	if err != nil {
+		return receiptBody{}, err
+	}
+	return receiptBody{Accepted: true, Warnings: receipt.Warnings, Next: int64(receipt.Next / time.Second)}, nil
+}
+
+func refusedBody(f *registry.Refusal) receiptBody {
+	return receiptBody{Reason: f.Reason, Detail: f.Detail}
+}
+
+// registration decodes a body, and puts into it what the seal proves.
+func (r Receiver) registration(m wire.Opened) (registry.Registration, error) {
+	refused := func(reason, detail string) error {
+		return &registry.Refusal{Identity: m.Proof.Name, Reason: reason, Detail: detail, From: m.Caller}
+	}
+	if m.Kind != wire.Registration {
+		return registry.Registration{}, refused(string(wire.Unexpected), fmt.Sprintf("a %s is not wanted here", m.Kind))
+	}
+	reg, err := registry.DecodeRegistration(m.Body)
+	if f, ok := errors.AsType[*registry.Refusal](err); ok {
+		f.Identity, f.From = m.Proof.Name, m.Caller
+		return registry.Registration{}, f
+	}
+	if err != nil {
+		return registry.Registration{}, refused(registry.ReasonMalformed, err.Error())
+	}
+	if reg.Identity != "" && !strings.EqualFold(reg.Identity, m.Proof.Name) {
+		return registry.Registration{}, refused(string(wire.WrongSender),
+			fmt.Sprintf("the registration is of %.60q, its seal of %q", reg.Identity, m.Proof.Name))
+	}
+	reg.Identity, reg.Source, reg.Auth = m.Proof.Name, registry.Daemon, m.Proof.Auth
+	reg.Sequence, reg.Sent, reg.Seen = m.Sequence, m.Sent, time.Time{}
+	if skew := m.Skew; skew > wire.MaxSkew {
+		reg.Warnings = append(reg.Warnings, fmt.Sprintf("the node's clock is %s ahead of the registry's", skew.Round(time.Second)))
+	}
+	return reg, nil
+}
+
+// answer sends a receipt to where the registration says.
+func (r Receiver) answer(ctx context.Context, m wire.Opened, receipt receiptBody) error {
+	if m.ReplyTo == "" {
+		return nil
+	}
+	if !answerable(m.ReplyTo) {
+		return fmt.Errorf("%.100q is not a destination for replies", m.ReplyTo)
+	}
+	body, err := json.Marshal(receipt)
+	if err != nil {
+		return err
+	}
+	sealed, err := r.Sealer.Seal(wire.Message{
+		Kind: wire.Receipt, Agent: "registration", Collective: m.Collective, RequestID: m.RequestID, Sent: r.Now(), Body: body,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, receiptWithin)
+	defer cancel()
+	return r.Bus.Publish(ctx, bus.Message{Destination: m.ReplyTo, Body: sealed})
+}

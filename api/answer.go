@@ -1,0 +1,28 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+)
+
+// writeJSON answers with one JSON document. It is made before the status is
+// sent, and its length announced, so that a half answer can be told from a
+// whole one.
+func writeJSON(c echo.Context, status int, v any) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fail(http.StatusInternalServerError, "the answer has no JSON: %v", err)
+	}
+	return write(c, status, echo.MIMEApplicationJSON, out.Bytes())
+}
+
+func write(c echo.Context, status int, contentType string, body []byte) error {
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	return c.Blob(status, contentType, body)
+}

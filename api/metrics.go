@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"muster/registry"
+)
+
+// metrics are what /metrics shows.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	serve     echo.HandlerFunc
+}
+
+func newMetrics(r Registry, log *slog.Logger) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "muster_http_requests_total",
+			Help: "HTTP requests answered, by route and status.",
+		}, []string{"route", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "muster_http_request_duration_seconds",
+			Help:    "Time from the request's head to the answer's last byte.",
+			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
+		}, []string{"route"}),
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(m.requests, m.durations, newCollector(r))
+	m.serve = echo.WrapHandler(promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}))
+	return m
+}
+
+// collector reads the registry's own numbers when it is asked for them.
+type collector struct {
+	registry                             Registry
+	ready, nodes, registrations, refused *prometheus.Desc
+}
+
+func newCollector(r Registry) *collector {
+	return &collector{
+		registry: r,
+		ready:    prometheus.NewDesc("muster_registry_ready", "1 once all stored nodes are known.", nil, nil),
+		nodes:    prometheus.NewDesc("muster_nodes", "Nodes, by state.", []string{"state"}, nil),
+		registrations: prometheus.NewDesc("muster_registrations_total",
+			"Registrations from every door, by result: changed, unchanged, refused, failed.", []string{"result"}, nil),
+		refused: prometheus.NewDesc("muster_registrations_rejected_total", "Registrations refused, by reason.", []string{"reason"}, nil),
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.ready, c.nodes, c.registrations, c.refused} {
+		out <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, n uint64, label string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), label)
+	}
+	stats := c.registry.Stats()
+	refused := uint64(0)
+	for reason, n := range stats.Refused {
+		refused += n
+		counter(c.refused, n, reason)
+	}
+	counter(c.registrations, stats.Changed, "changed")
+	counter(c.registrations, stats.Unchanged, "unchanged")
+	counter(c.registrations, stats.Failed, "failed")
+	counter(c.registrations, refused, "refused")
+	c.collectNodes(out)
+}
+
+// collectNodes counts nodes by state; there are none while they are loaded.
+func (c *collector) collectNodes(out chan<- prometheus.Metric) {
+	ready := 1.0
+	for _, state := range []registry.State{registry.Active, registry.Stale, registry.Expired, registry.Deactivated} {
+		answer, err := c.registry.Find(context.Background(), registry.Discovery{States: []registry.State{state}, Limit: 1})
+		if err != nil {
+			ready = 0
+			break
+		}
+		out <- prometheus.MustNewConstMetric(c.nodes, prometheus.GaugeValue, float64(answer.Count), string(state))
+	}
+	out <- prometheus.MustNewConstMetric(c.ready, prometheus.GaugeValue, ready)
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"muster/internal/pki"
+)
+
+const principalKey = "principal"
+
+// principalOf is who asks; the zero value where the route needs nobody.
+func principalOf(c echo.Context) Principal {
+	p, _ := c.Get(principalKey).(Principal)
+	return p
+}
+
+// authorize lets only the roles of the route's row pass.
+func (s *Server) authorize(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if slices.Contains(r.roles, Anyone) {
+				return next(c)
+			}
+			p, err := s.authenticate(c.Request())
+			if err != nil {
+				return err
+			}
+			c.Set(principalKey, p)
+			if !slices.Contains(r.roles, p.Role) {
+				return fail(http.StatusForbidden, "%s has the role %s, which may not %s %s", p.Name, p.Role, r.method, r.path)
+			}
+			return next(c)
+		}
+	}
+}
+
+// authenticate says who asks. A token wins over a certificate, so that a
+// person can act as themselves from a host that has one.
+func (s *Server) authenticate(r *http.Request) (Principal, error) {
+	if s.Open {
+		return Principal{Name: "everybody", Role: Admin, Auth: "open"}, nil
+	}
+	if secret, ok := bearer(r); ok {
+		return s.byToken(secret)
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return s.byCertificate(r.TLS.VerifiedChains[0][0])
+	}
+	return Principal{}, fail(http.StatusUnauthorized, "this server must know who asks").
+		hint("send a token (Authorization: Bearer …), or use a client certificate")
+}
+
+// bearer returns the token of a request. Other schemes are left alone: Puppet's
+// own clients send an empty Basic login beside their certificate.
+func bearer(r *http.Request) (string, bool) {
+	scheme, secret, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	return strings.TrimSpace(secret), strings.EqualFold(scheme, "Bearer")
+}
+
+func (s *Server) byToken(secret string) (Principal, error) {
+	if s.Tokens == nil {
+		return Principal{}, fail(http.StatusUnauthorized, "this server takes no tokens")
+	}
+	t, err := s.Tokens.Check(secret)
+	switch {
+	case err == nil:
+		return Principal{Name: t.Name, Role: t.Role, Auth: "token " + t.Name}, nil
+	case errors.Is(err, ErrTokenMalformed), errors.Is(err, ErrTokenUnknown), errors.Is(err, ErrTokenExpired):
+		return Principal{}, fail(http.StatusUnauthorized, "%v", err)
+	default:
+		return Principal{}, err
+	}
+}
+
+// byCertificate trusts a certificate that the TLS handshake has verified.
+func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
+	if s.Revoked != nil && s.Revoked(cert) {
+		return Principal{}, fail(http.StatusUnauthorized, "the certificate of %s was revoked", pki.NameOf(cert))
+	}
+	name := pki.NameOf(cert)
+	if name == "" {
+		return Principal{}, fail(http.StatusUnauthorized, "the certificate carries no name")
+	}
+	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert"}
+	if role, ok := s.roleByName(name); ok {
+		p.Role = role
+	}
+	return p, nil
+}
+
+// roleOf is what a certificate says of its holder. The registries of a site
+// need to ask, and nothing more.
+func roleOf(cert *x509.Certificate) Role {
+	switch pki.RoleOf(cert) {
+	case pki.RoleOperator:
+		return Operator
+	case pki.RoleRegistry:
+		return Reader
+	default:
+		return NodeRole
+	}
+}
+
+// roleByName is what the configuration says of a certificate's name: exactly
+// that name's, else the longest pattern's that fits.
+func (s *Server) roleByName(name string) (Role, bool) {
+	name = strings.ToLower(name)
+	best, found := "", Role("")
+	for pattern, role := range s.Roles {
+		lower := strings.ToLower(pattern)
+		if lower == name {
+			return role, true
+		}
+		// A path's * stops at slashes: dots take their place.
+		fits, err := path.Match(strings.ReplaceAll(lower, ".", "/"), strings.ReplaceAll(name, ".", "/"))
+		if err == nil && fits && (len(lower) > len(best) || len(lower) == len(best) && lower > best) {
+			best, found = lower, role
+		}
+	}
+	return found, found != ""
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// route is one row of the table: what is served, to whom, and how large a
+// request may be.
+type route struct {
+	method, path string
+	roles        []Role // who may ask
+	body         int64  // most bytes of a request's body, uncompressed
+	handle       echo.HandlerFunc
+}
+
+// Limits of request bodies.
+const (
+	maxAsk           = 1 << 20
+	maxRegistrations = 8 << 20
+	maxCertify       = 64 << 10
+	maxCompressed    = 1 << 20
+	maxRatio         = 100 // uncompressed to compressed
+)
+
+// table is all that the server answers.
+func (s *Server) table() []route {
+	anyone := []Role{Anyone}
+	ask := []Role{Reader, Operator, Admin, Forwarder}
+	oneself := []Role{Reader, Operator, Admin, Forwarder, NodeRole}
+	look := []Role{Reader, Operator, Admin}
+	operate := []Role{Operator, Admin}
+	tell := []Role{Admin, Forwarder, NodeRole}
+	return []route{
+		{"GET", "/v1/search", ask, 0, s.search},
+		{"POST", "/v1/search", ask, maxAsk, s.search},
+		{"GET", "/v1/nodes/:identity", oneself, 0, s.node},
+		{"GET", "/v1/facts", ask, 0, s.facts},
+		{"GET", "/v1/facts/:path", ask, 0, s.values},
+		{"GET", "/v1/classes", ask, 0, s.classes},
+		{"GET", "/v1/parse", ask, 0, s.parse},
+		{"GET", "/v1/explain", ask, 0, s.explain},
+		{"GET", "/v1/why", ask, 0, s.why},
+		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
+		{"GET", "/v1/rejected", operate, 0, s.rejected},
+		{"POST", "/v1/join", anyone, maxCertify, s.join},
+		{"POST", "/v1/renew", anyone, maxCertify, s.renew},
+		{"GET", "/healthz", anyone, 0, s.healthz},
+		{"GET", "/readyz", anyone, 0, s.readyz},
+		{"GET", "/metrics", look, 0, s.metrics.serve},
+	}
+}
+
+// bound limits what one request may take: the body's size, the time, and how
+// many a principal has under way.
+func (s *Server) bound(r route) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			p := principalOf(c)
+			if !slices.Contains(r.roles, Anyone) {
+				if !s.flights.take(p.Auth + " " + p.Name) {
+					return fail(http.StatusTooManyRequests, "%s has %d requests under way already", p.Name, s.InFlight)
+				}
+				defer s.flights.give(p.Auth + " " + p.Name)
+			}
+			body, err := boundBody(c.Response(), c.Request(), r.body)
+			if err != nil {
+				return err
+			}
+			c.Request().Body = body
+			return next(c)
+		}
+	}
+}
+
+// oneOf returns the only value of a query parameter, and refuses parameters
+// that are not known.
+func oneOf(c echo.Context, known ...string) (map[string]string, error) {
+	out := map[string]string{}
+	for key, values := range c.QueryParams() {
+		if !slices.Contains(known, key) {
+			return nil, unknownKey("parameter", key, known)
+		}
+		if len(values) > 1 {
+			return nil, fail(http.StatusBadRequest, "the parameter %q is given %d times", key, len(values))
+		}
+		out[key] = values[0]
+	}
+	return out, nil
+}
+
+func unknownKey(kind, key string, known []string) *Failure {
+	f := fail(http.StatusBadRequest, "unknown %s %q", kind, cut(key, 60))
+	if len(known) == 0 {
+		return f.hint("this route takes none")
+	}
+	if near := nearest(key, known); near != "" {
+		return f.hint("did you mean %q?", near)
+	}
+	return f.hint("known are %s", strings.Join(known, ", "))
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// watch counts and logs every request, errors answered.
+func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		took := time.Since(start)
+		route, status := s.routeOf(c), c.Response().Status
+		s.metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+		s.metrics.durations.WithLabelValues(route).Observe(took.Seconds())
+		s.access(c, route, status, took)
+		return nil
+	}
+}
+
+// routeOf is the pattern of the request's route: the paths that people try out
+// must not each become a metric.
+func (s *Server) routeOf(c echo.Context) string {
+	for _, r := range s.routes {
+		if r.path == c.Path() && r.method == c.Request().Method {
+			return r.method + " " + r.path
+		}
+	}
+	return "none"
+}
+
+func (s *Server) access(c echo.Context, route string, status int, took time.Duration) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	p := principalOf(c)
+	attrs := []slog.Attr{
+		slog.String("route", route), slog.Int("status", status), slog.Duration("took", took),
+		slog.Int64("bytes", c.Response().Size), slog.String("remote", c.Request().RemoteAddr),
+		slog.String("principal", p.Name), slog.String("auth", p.Auth),
+	}
+	if p.Role == Forwarder {
+		attrs = append(attrs, slog.String("for", cut(c.Request().Header.Get("Muster-Requested-By"), 255)))
+	}
+	s.log.LogAttrs(c.Request().Context(), level, "request", attrs...)
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// runFile tells the command line of the same user where the running server
+// is, so that `muster find` needs no address on the same host.
+type runFile struct {
+	PID      int      `json:"pid"`
+	Server   string   `json:"server"`          // base URL
+	Token    string   `json:"token,omitempty"` // path of a file that holds the token
+	CA       string   `json:"ca,omitempty"`    // path of the CA that signed the server's certificate
+	Brokers  []string `json:"brokers,omitempty"`
+	Vhost    string   `json:"vhost,omitempty"`
+	Login    string   `json:"login,omitempty"`
+	Passcode string   `json:"passcode,omitempty"` // path of a file that holds it
+	Operator string   `json:"operator,omitempty"` // folder of the key pair that seals requests
+}
+
+func (e Env) runFilePath() string {
+	if path := e.Getenv("MUSTER_RUN_FILE"); path != "" {
+		return path
+	}
+	return filepath.Join(e.stateDir(), "run.json")
+}
+
+// readRunFile is the run file, or nil when no server of this user runs here.
+func (e Env) readRunFile() (*runFile, error) {
+	text, err := os.ReadFile(e.runFilePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading where the server runs: %w", err)
+	}
+	var r runFile
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("reading where the server runs: %s is damaged; delete it or start the server again", e.runFilePath())
+	}
+	return &r, nil
+}
+
+// writeRunFile announces a server and returns the function that takes it back,
+// unless another server has announced itself since.
+func (e Env) writeRunFile(r runFile) (func(), error) {
+	path := e.runFilePath()
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := writeFileWhole(path, append(text, '\n'), 0o600); err != nil {
+		return nil, fmt.Errorf("announcing the server: %w", err)
+	}
+	return func() {
+		if now, err := e.readRunFile(); err == nil && now != nil && now.PID == r.PID && now.Server == r.Server {
+			_ = os.Remove(path) // a file that stays only names a server that does not answer
+		}
+	}, nil
+}
+
+// writeFileWhole makes the folder and writes the file so that no reader sees half of it.
+func writeFileWhole(path string, text []byte, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(text)
+	if err = errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}

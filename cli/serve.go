@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"muster/internal/pki"
+)
+
+const defaultListen = "127.0.0.1:8280"
+
+func (a *app) serveCommand() *cobra.Command {
+	var listen, stompListen, store, data, puppet string
+	var brokers []string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "the registry: receiver, store, HTTP, and a broker unless another is named",
+		Long: `At its first start it makes a certificate authority and an administrator's token in its data folder, and prints one line by
+which a node joins. Off loopback it answers over TLS only.`,
+		Example: `  muster serve
+  muster serve --listen :8280 --stomp-listen :61613
+  muster serve --broker stomp://127.0.0.1:61613 --store mongodb://127.0.0.1/muster`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			override(&c.Serve.Listen, listen)
+			override(&c.Serve.StompListen, stompListen)
+			override(&c.Serve.Store, store)
+			override(&c.Serve.Puppet, puppet)
+			override(&c.Data, data)
+			if len(brokers) > 0 {
+				c.Brokers = brokers
+			}
+			return a.serve(cmd.Context(), c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&listen, "listen", "", "HTTP `address` (default "+defaultListen+")")
+	flags.StringVar(&stompListen, "stomp-listen", "", "`address` of the embedded broker (default the first free port of 127.0.0.1 from 61613)")
+	flags.StringArrayVar(&brokers, "broker", nil, "use this broker, `stomp://HOST:PORT`, instead of the embedded one; repeatable")
+	flags.StringVar(&store, "store", "", "`mongodb://HOST/DATABASE` instead of the embedded store")
+	flags.StringVar(&data, "data", "", "`folder` of what must survive (default /var/lib/muster/serve, or below the user's state)")
+	flags.StringVar(&puppet, "puppet", "", "Puppet's ssl `folder`: nodes prove themselves with its certificates")
+	return cmd
+}
+
+// override lets a flag that was given win over the settings.
+func override(setting *string, flag string) {
+	if flag != "" {
+		*setting = flag
+	}
+}
+
+func (a *app) serve(ctx context.Context, c config) error {
+	log := a.logger(slog.LevelInfo)
+	if c.Serve.Listen == "" {
+		c.Serve.Listen = defaultListen
+	}
+	passcode, err := readSecret(c.PasscodeFile)
+	if err != nil {
+		return fmt.Errorf("reading the broker's passcode: %w", err)
+	}
+	s, err := openSite(ctx, siteConfig{
+		dir: a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
+		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
+		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
+		puppet: c.Serve.Puppet, operators: c.Serve.Operators, collectives: c.collectives(),
+		name: "registry", now: a.env.Now, log: log,
+	})
+	if err != nil {
+		return err
+	}
+	withdraw, err := a.announce(s)
+	if err != nil {
+		s.close()
+		return err
+	}
+	defer withdraw()
+	a.greet(s)
+	return s.serve(ctx)
+}
+
+// announce writes the run file, with what the command line of this user needs.
+func (a *app) announce(s *site) (withdraw func(), err error) {
+	r := runFile{PID: os.Getpid(), Server: s.baseURL(), Token: s.adminToken, Brokers: s.brokerURIs, Vhost: s.vhost}
+	if s.tls && s.certFile == "" {
+		r.CA = filepath.Join(s.dir, "ca", "ca.pem")
+	}
+	r.Operator = filepath.Join(s.dir, "operator")
+	if s.puppet != "" {
+		r.Operator = ""
+	}
+	r.Login, r.Passcode = s.login, filepath.Join(s.dir, "client.passcode")
+	passcode := s.passcode
+	if s.stomp != nil {
+		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
+	}
+	if err := writeFileWhole(r.Passcode, []byte(passcode+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("keeping the broker's passcode: %w", err)
+	}
+	return a.env.writeRunFile(r)
+}
+
+// greet says where everything is, on stderr: a server has no results.
+func (a *app) greet(s *site) {
+	w := a.env.Stderr
+	fmt.Fprintf(w, "muster serve: HTTP at %s, STOMP at %v, data in %s\n", s.baseURL(), s.brokerURIs, s.dir)
+	if s.firstStart {
+		fmt.Fprintf(w, "muster serve: the administrator's token is in %s\n", s.adminToken)
+	}
+	if s.puppet != "" {
+		fmt.Fprintf(w, "muster serve: nodes prove themselves with Puppet's certificates; on each: muster agent --puppet SSLDIR --broker %s\n", s.brokerURIs[0])
+		return
+	}
+	line, err := s.joinLine(pki.TokenSpec{})
+	if err != nil {
+		fmt.Fprintf(w, "muster serve: no node can join now: %v\n", err)
+		return
+	}
+	fmt.Fprintf(w, "muster serve: one node can join within a day by: muster agent --join %s\n", line)
+	fmt.Fprintf(w, "muster serve: `muster token join` makes lines for others\n")
+}
+
+// logger writes to stderr from the level on; -v shows more, -q less.
+func (a *app) logger(level slog.Level) *slog.Logger {
+	switch {
+	case a.verbose:
+		level = slog.LevelDebug
+	case a.quiet:
+		level = slog.LevelError
+	}
+	return slog.New(slog.NewTextHandler(a.env.Stderr, &slog.HandlerOptions{Level: level}))
+}

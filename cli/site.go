@@ -1,0 +1,388 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/agent"
+	"muster/api"
+	"muster/internal/bus"
+	"muster/internal/pki"
+	"muster/internal/wire"
+	"muster/registry"
+	"muster/registry/boltstore"
+	"muster/registry/mongostore"
+)
+
+// Logins at the embedded broker that are no node's: an identity has no @.
+const (
+	registryLogin = "@registry"
+	clientLogin   = "@client"
+)
+
+// siteConfig says how a registry and its surroundings run.
+type siteConfig struct {
+	dir         string   // where everything is kept that must survive
+	listen      string   // HTTP
+	stompListen string   // embedded broker; empty: the first free port of 127.0.0.1 from 61613
+	brokers     []string // other brokers instead of the embedded one
+	vhost       string
+	login       string
+	passcode    string
+	store       string // empty: the embedded store in dir; mongodb://…
+	open        bool   // everybody who reaches the port may do everything; loopback only
+	tls         bool   // on loopback too
+	certFile    string
+	keyFile     string
+	puppet      string   // Puppet's ssl folder
+	operators   []string // certificate names that may act on nodes
+	collectives []string
+	name        string // of this registry in its certificate
+	now         func() time.Time
+	log         *slog.Logger
+}
+
+// site is one registry and what it needs: certificates, broker, store, HTTP.
+type site struct {
+	siteConfig
+	authority  *pki.Authority
+	secret     []byte       // from which the broker's passcodes are made
+	self       *pki.KeyPair // seals receipts
+	operator   *pki.KeyPair // seals the requests of this host's command line
+	roots      *x509.CertPool
+	crl        *pki.CRL // of Puppet's CA; nil without one
+	registry   *registry.Registry
+	tokens     *api.TokenStore
+	http       net.Listener
+	stomp      net.Listener // nil where other brokers serve
+	serverCert *tls.Certificate
+	brokerURIs []string // as nodes are told
+	adminToken string   // path of the file that holds it; empty for an open site
+	firstStart bool
+	listening  chan struct{} // closed when registrations are heard
+}
+
+// openSite makes or loads what is kept, and listens. Nothing is served yet.
+func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
+	if c.now == nil {
+		c.now = time.Now
+	}
+	s := &site{siteConfig: c, listening: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	if err := s.openCertificates(); err != nil {
+		return nil, err
+	}
+	if err := s.openTokens(); err != nil {
+		return nil, err
+	}
+	if err := s.openListeners(); err != nil {
+		return nil, err
+	}
+	store, err := s.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.registry, err = registry.Open(ctx, registry.Config{Store: store, Background: true, Now: c.now, Log: c.log})
+	return s, err
+}
+
+func (s *site) close() {
+	for _, l := range []net.Listener{s.http, s.stomp} {
+		if l != nil {
+			_ = l.Close() // it was not served, or Serve has closed it
+		}
+	}
+}
+
+func (s *site) openStore(ctx context.Context) (registry.Store, error) {
+	switch {
+	case s.store == "":
+		return boltstore.Open(ctx, filepath.Join(s.dir, "nodes.db"))
+	case strings.HasPrefix(s.store, "mongodb://"), strings.HasPrefix(s.store, "mongodb+srv://"):
+		return mongostore.Open(ctx, mongostore.Config{URI: s.store})
+	}
+	return nil, usageFault("store %q is neither empty (the embedded store) nor mongodb://HOST/DATABASE", s.store)
+}
+
+func (s *site) openCertificates() (err error) {
+	if s.authority, err = pki.OpenAuthority(filepath.Join(s.dir, "ca"), s.now); err != nil {
+		return err
+	}
+	if s.secret, err = pki.OpenSecret(filepath.Join(s.dir, "broker.secret")); err != nil {
+		return err
+	}
+	s.roots = s.authority.Roots()
+	if s.puppet != "" {
+		host, err := pki.LoadPuppet(s.puppet, "")
+		if err != nil {
+			return err
+		}
+		for _, ca := range host.CA {
+			s.roots.AddCert(ca)
+		}
+		if s.crl, err = pki.OpenCRL(filepath.Join(s.puppet, "crl.pem"), host.CA, s.now); err != nil {
+			return err
+		}
+		// Nodes with Puppet's certificates believe Puppet's CA only.
+		s.self, s.operator = host, host
+		return nil
+	}
+	if s.self, err = s.keyPair("registry", s.name, pki.RoleRegistry); err != nil {
+		return err
+	}
+	s.operator, err = s.keyPair("operator", "operator", pki.RoleOperator)
+	return err
+}
+
+// revoked reports whether either authority took a certificate back.
+func (s *site) revoked(cert *x509.Certificate) bool {
+	return s.authority.IsRevoked(cert) || s.crl != nil && s.crl.IsRevoked(cert)
+}
+
+// keyPair loads the pair in a folder below dir, or issues one where there is
+// none or it ends soon.
+func (s *site) keyPair(folder, name string, role pki.Role) (*pki.KeyPair, error) {
+	dir := filepath.Join(s.dir, folder)
+	pair, err := pki.LoadKeyPair(dir)
+	if err == nil && !pair.Due(s.now()) {
+		return pair, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	pair, err = s.issue(name, role)
+	if err != nil {
+		return nil, err
+	}
+	return pair, pair.Save(dir)
+}
+
+// issue makes a key and its certificate.
+func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
+	key, err := pki.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	cert, err := s.authority.Issue(key.Public(), pki.Grant{Name: name, Role: role})
+	if err != nil {
+		return nil, fmt.Errorf("issuing the certificate of %s: %w", name, err)
+	}
+	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: []*x509.Certificate{s.authority.Certificate()}}, nil
+}
+
+// openTokens makes the administrator's token at the first start.
+func (s *site) openTokens() error {
+	if s.open {
+		return nil
+	}
+	s.tokens = &api.TokenStore{Path: filepath.Join(s.dir, "tokens.json"), Now: s.now}
+	s.adminToken = filepath.Join(s.dir, "admin.token")
+	if _, err := os.Stat(s.adminToken); err == nil {
+		return nil
+	}
+	secret, err := s.tokens.Create(adminTokenName, api.Admin, 0)
+	if err != nil {
+		return fmt.Errorf("making the administrator's token: %w", err)
+	}
+	s.firstStart = true
+	return writeFileWhole(s.adminToken, []byte(secret+"\n"), 0o600)
+}
+
+const adminTokenName = "admin"
+
+func (s *site) openListeners() (err error) {
+	if s.http, err = net.Listen("tcp", s.listen); err != nil {
+		return fmt.Errorf("listening for HTTP on %s: %s; name another with --listen", s.listen, plainNetError(err))
+	}
+	if !isLoopback(s.http.Addr()) {
+		s.tls = true
+	}
+	if len(s.brokers) > 0 {
+		s.brokerURIs = s.brokers
+	} else if err := s.openBroker(); err != nil {
+		return err
+	}
+	if !s.tls && (s.stomp == nil || isLoopback(s.stomp.Addr())) {
+		return nil
+	}
+	return s.openServerCertificate()
+}
+
+// stompPorts is how many ports from 61613 are tried.
+const stompPorts = 100
+
+func (s *site) openBroker() (err error) {
+	if s.stompListen != "" {
+		if s.stomp, err = net.Listen("tcp", s.stompListen); err != nil {
+			return fmt.Errorf("listening for STOMP on %s: %s", s.stompListen, plainNetError(err))
+		}
+	}
+	for port := 61613; s.stomp == nil; port++ {
+		s.stomp, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil && port >= 61613+stompPorts {
+			return fmt.Errorf("listening for STOMP on 127.0.0.1 from port 61613: %s; name an address with --stomp-listen", plainNetError(err))
+		}
+	}
+	scheme := "stomp"
+	if !isLoopback(s.stomp.Addr()) {
+		scheme = "stomp+ssl"
+	}
+	s.brokerURIs = []string{scheme + "://" + reachable(s.stomp.Addr())}
+	return nil
+}
+
+func (s *site) openServerCertificate() error {
+	if s.certFile != "" {
+		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
+		if err != nil {
+			return fmt.Errorf("reading the server's certificate %s: %w", s.certFile, err)
+		}
+		s.serverCert = &pair
+		return nil
+	}
+	var hosts []string
+	if host, _, err := net.SplitHostPort(s.http.Addr().String()); err == nil && net.ParseIP(host) != nil && !net.ParseIP(host).IsUnspecified() {
+		hosts = append(hosts, host)
+	}
+	pair, err := s.authority.IssueServer(pki.Grant{Name: s.name, Role: pki.RoleRegistry, Hosts: hosts})
+	if err != nil {
+		return fmt.Errorf("issuing the server's certificate: %w", err)
+	}
+	s.serverCert = &pair
+	return nil
+}
+
+func (s *site) tlsConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{*s.serverCert},
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    s.roots,
+	}
+}
+
+// serve runs everything until ctx is done.
+func (s *site) serve(ctx context.Context) error {
+	client := bus.NewClient(bus.Config{
+		Brokers: s.ownBrokers(), Vhost: s.vhost, Login: s.ownLogin(), Passcode: s.ownPasscode(),
+		TLS: s.clientTLS(), Now: s.now, Log: s.log,
+	})
+	web, err := s.newAPI(client)
+	if err != nil {
+		return err
+	}
+	receiver, err := s.newReceiver(client)
+	if err != nil {
+		return err
+	}
+	parts := []func(context.Context) error{
+		client.Run,
+		receiver.Run,
+		func(ctx context.Context) error { return web.Serve(ctx, s.http) },
+	}
+	if s.stomp != nil {
+		parts = append(parts, s.serveBroker)
+	}
+	return errors.Join(together(ctx, parts...), s.registry.Close())
+}
+
+func (s *site) serveBroker(ctx context.Context) error {
+	broker := &bus.Broker{Authenticate: s.authenticate, Now: s.now, Log: s.log}
+	listener := s.stomp
+	if !isLoopback(s.stomp.Addr()) {
+		listener = tls.NewListener(listener, s.tlsConfig())
+	}
+	return broker.Serve(ctx, listener)
+}
+
+// ownBrokers are the addresses at which this process reaches its broker.
+func (s *site) ownBrokers() []string {
+	if s.stomp == nil {
+		return s.brokers
+	}
+	return s.brokerURIs
+}
+
+func (s *site) ownLogin() string {
+	if s.stomp == nil {
+		return s.login
+	}
+	return registryLogin
+}
+
+func (s *site) ownPasscode() string {
+	if s.stomp == nil {
+		return s.passcode
+	}
+	return pki.Passcode(s.secret, registryLogin)
+}
+
+func (s *site) clientTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots}
+}
+
+// authenticate says who logs in at the embedded broker: a certificate first,
+// else the passcode that was made from the login.
+func (s *site) authenticate(c bus.Credentials) (bus.Principal, error) {
+	if c.Certificate != nil {
+		return s.byCertificate(c.Certificate)
+	}
+	if !pki.CheckPasscode(s.secret, c.Login, c.Passcode) {
+		return bus.Principal{}, fmt.Errorf("login %q with a wrong passcode", c.Login)
+	}
+	switch c.Login {
+	case registryLogin:
+		return bus.Principal{Role: bus.RoleRegistry, Name: c.Login}, nil
+	case clientLogin:
+		return bus.Principal{Role: bus.RoleClient, Name: c.Login}, nil
+	}
+	return bus.Principal{Role: bus.RoleNode, Name: c.Login}, nil
+}
+
+func (s *site) byCertificate(cert *x509.Certificate) (bus.Principal, error) {
+	name := pki.NameOf(cert)
+	if s.revoked(cert) {
+		return bus.Principal{}, fmt.Errorf("the certificate of %q was revoked", name)
+	}
+	role := bus.RoleNode
+	switch {
+	case pki.RoleOf(cert) == pki.RoleRegistry:
+		role = bus.RoleRegistry
+	case pki.RoleOf(cert) == pki.RoleOperator, slices.Contains(s.operators, name):
+		role = bus.RoleClient
+	}
+	return bus.Principal{Role: role, Name: name}, nil
+}
+
+func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
+	sealer, err := wire.NewSealer(s.self.Key, s.self.Chain)
+	if err != nil {
+		return nil, err
+	}
+	return &agent.Receiver{
+		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
+		Listening: func() { close(s.listening) },
+		Opener: &wire.Opener{
+			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.revoked,
+			Now: s.now, Expect: []wire.Kind{wire.Registration},
+		},
+	}, nil
+}

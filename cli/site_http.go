@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"muster/agent"
+	"muster/api"
+	"muster/internal/bus"
+	"muster/internal/pki"
+)
+
+func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
+	var conf *tls.Config
+	if s.tls {
+		conf = s.tlsConfig()
+	}
+	roles := map[string]api.Role{}
+	for _, name := range s.operators {
+		roles[name] = api.Operator
+	}
+	return api.New(api.Config{
+		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
+		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Now: s.now, Log: s.log,
+		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
+	})
+}
+
+func brokerReady(client *bus.Client) error {
+	status := client.Status()
+	switch {
+	case status.Connected:
+		return nil
+	case status.LastError != "":
+		return fmt.Errorf("not connected: %s", status.LastError)
+	}
+	return fmt.Errorf("not connected yet")
+}
+
+// joiner admits nodes that hand in a token, and tells them where the broker is.
+type joiner struct{ *site }
+
+func (j joiner) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
+	cert, err := j.authority.Admit(r)
+	if err != nil {
+		return pki.JoinAnswer{}, err
+	}
+	answer := pki.JoinAnswer{
+		Certificate: pemOf(cert), CA: pemOf(j.authority.Certificate()),
+		Brokers: j.brokerURIs, Collective: j.collectives[0], Interval: int(agent.DefaultInterval.Seconds()),
+	}
+	if j.stomp != nil { // a foreign broker's login is the site's to hand out
+		name := pki.NameOf(cert)
+		answer.Login, answer.Passcode = name, pki.Passcode(j.secret, name)
+	}
+	return answer, nil
+}
+
+func pemOf(cert *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+}
+
+// baseURL is the address at which this site answers HTTP.
+func (s *site) baseURL() string {
+	scheme := "http"
+	if s.tls {
+		scheme = "https"
+	}
+	return scheme + "://" + reachable(s.http.Addr())
+}
+
+// joinLine makes a token and the line that a node joins by.
+func (s *site) joinLine(spec pki.TokenSpec) (string, error) {
+	token, err := s.authority.CreateToken(spec)
+	if err != nil {
+		return "", err
+	}
+	return s.authority.JoinLine(s.baseURL(), token).String(), nil
+}
+
+// isLoopback reports whether only this host reaches the address.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// reachable is an address that others can connect to: where we listen on every
+// interface, this host's name.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			host = strings.ToLower(name)
+		}
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/api"
+	"muster/internal/pki"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "who may ask this host's server, and lines by which nodes join it; run it as the server's user",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return usageFault("do what with tokens? muster token --help lists it")
+		},
+	}
+	var data string
+	cmd.PersistentFlags().StringVar(&data, "data", "", "the server's data `folder`")
+	folder := func() (string, error) {
+		c, err := a.loadConfig()
+		if err != nil {
+			return "", err
+		}
+		override(&c.Data, data)
+		return a.dataDir(c, "serve"), nil
+	}
+	cmd.AddCommand(a.tokenCreateCommand(folder), a.tokenListCommand(folder), a.tokenRevokeCommand(folder), a.tokenJoinCommand(folder))
+	return cmd
+}
+
+func (a *app) tokenStore(folder func() (string, error)) (*api.TokenStore, error) {
+	dir, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	return &api.TokenStore{Path: filepath.Join(dir, "tokens.json"), Now: a.env.Now}, nil
+}
+
+func (a *app) tokenCreateCommand(folder func() (string, error)) *cobra.Command {
+	var role string
+	var lifetime time.Duration
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "make a token and print it; it can not be had again", Args: exactly(1, "one name"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			r, err := api.ParseRole(role)
+			if err != nil {
+				return usageFault("%w", err)
+			}
+			store, err := a.tokenStore(folder)
+			if err != nil {
+				return err
+			}
+			secret, err := store.Create(args[0], r, lifetime)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, secret)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "reader", "what its holder may do: reader operator admin forwarder node")
+	cmd.Flags().DurationVar(&lifetime, "lifetime", 0, "for how long it serves, such as 720h (default for ever)")
+	return cmd
+}
+
+func (a *app) tokenListCommand(folder func() (string, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "the tokens there are, without their secrets", Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			store, err := a.tokenStore(folder)
+			if err != nil {
+				return err
+			}
+			list, err := store.List()
+			if err != nil {
+				return err
+			}
+			table := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
+			fmt.Fprintln(table, "NAME\tROLE\tCREATED\tEXPIRES\tLAST USED")
+			for _, t := range list {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Role, day(t.Created, "-"), day(t.Expires, "never"), day(t.LastUsed, "never"))
+			}
+			return table.Flush()
+		},
+	}
+}
+
+func day(t time.Time, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+func (a *app) tokenRevokeCommand(folder func() (string, error)) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke NAME", Short: "make a token unusable at once", Args: exactly(1, "one name"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := a.tokenStore(folder)
+			if err != nil {
+				return err
+			}
+			return store.Revoke(args[0])
+		},
+	}
+}
+
+func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {
+	var spec pki.TokenSpec
+	var address, role string
+	cmd := &cobra.Command{
+		Use: "join", Short: "print a line by which a node joins: muster agent --join LINE", Args: exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			var err error
+			if spec.Role, err = pki.ParseRole(role); err != nil {
+				return usageFault("%w", err)
+			}
+			dir, err := folder()
+			if err != nil {
+				return err
+			}
+			if address == "" {
+				running, err := a.env.readRunFile()
+				if err != nil {
+					return err
+				}
+				if running == nil {
+					return usageFault("at which address do nodes reach the server? Start it first, or give --address https://HOST:8280")
+				}
+				address = running.Server
+			}
+			authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
+			if err != nil {
+				return fmt.Errorf("opening the certificate authority in %s: %w", dir, err)
+			}
+			token, err := authority.CreateToken(spec)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, authority.JoinLine(address, token))
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&spec.Pattern, "pattern", "", "`names` that may join by it, such as '*.acme.net' (default any)")
+	flags.IntVar(&spec.Uses, "uses", 1, "how many nodes may join by it")
+	flags.DurationVar(&spec.TTL, "lifetime", pki.DefaultTokenTTL, "for how long it serves")
+	flags.BoolVar(&spec.Reissue, "reissue", false, "also for a name that has a certificate already")
+	flags.StringVar(&role, "role", "node", "what the certificate allows: node operator registry")
+	flags.StringVar(&address, "address", "", "`URL` at which nodes reach the server (default that of the running server)")
+	return cmd
+}

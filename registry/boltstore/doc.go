@@ -1,0 +1,21 @@
+// Package boltstore keeps the nodes of a registry in one file.
+//
+//	store, err := boltstore.Open(ctx, "/var/lib/muster/nodes.db")
+//	...
+//	r, err := registry.Open(ctx, registry.Config{Store: store})
+//
+// The file is a bbolt database: a B+tree that is copied on write, so that a
+// crash at any moment leaves the state of the last commit. Puts that come at
+// the same time share a commit, and return when it is on the disk. One process
+// can have the file open.
+//
+// There are three buckets:
+//
+//	meta   format → "1"
+//	nodes  identity in lower case → 0, zstd of registry.AppendRecord
+//	seen   identity in lower case, 0, source → sequence, sent, received, CRC-32
+//
+// The first byte of a node's value is the number of the dictionary that it is
+// compressed with; 0 is none. Numbers in seen are big-endian, times in
+// milliseconds since 1970.
+package boltstore

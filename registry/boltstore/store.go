@@ -1,0 +1,134 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"muster/registry"
+)
+
+// format is the version of what the file holds. A file of another version is
+// refused.
+const format = "1"
+
+var (
+	metaBucket = []byte("meta")
+	nodeBucket = []byte("nodes")
+	seenBucket = []byte("seen")
+	formatKey  = []byte("format")
+)
+
+// Store is a [registry.Store] in a file.
+type Store struct {
+	path string
+	db   *bolt.DB
+	enc  *zstd.Encoder
+	dec  *zstd.Decoder
+
+	changes   chan change
+	closing   chan struct{} // closed by Close
+	committed sync.WaitGroup
+}
+
+var _ registry.Store = (*Store)(nil)
+
+// errClosed is what a change gets that comes after Close.
+var errClosed = errors.New("the store is closed")
+
+// Put implements [registry.Store].
+func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
+	writes := make([]write, len(nodes))
+	for i := range nodes {
+		writes[i] = write{nodeBucket, []byte(nodes[i].Identity.Key()), s.pack(&nodes[i])}
+	}
+	return s.commit(ctx, writes)
+}
+
+// Touch implements [registry.Store].
+func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
+	writes := make([]write, len(beats))
+	for i, b := range beats {
+		writes[i] = write{seenBucket, seenKey(b.Identity, b.Source), packBeat(b)}
+	}
+	return s.commit(ctx, writes)
+}
+
+// Delete implements [registry.Store].
+func (s *Store) Delete(ctx context.Context, ids ...registry.Identity) error {
+	var writes []write
+	for _, id := range ids {
+		writes = append(writes, write{nodeBucket, []byte(id.Key()), nil})
+	}
+	err := s.view(func(tx *bolt.Tx) error {
+		for _, id := range ids {
+			prefix := seenKey(id, "")
+			c := tx.Bucket(seenBucket).Cursor()
+			for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+				writes = append(writes, write{seenBucket, bytes.Clone(k), nil})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.commit(ctx, writes)
+}
+
+// Load implements [registry.Store].
+func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
+	return s.view(func(tx *bolt.Tx) error {
+		seen := tx.Bucket(seenBucket).Cursor()
+		return tx.Bucket(nodeBucket).ForEach(func(key, value []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n, err := s.unpack(value)
+			if err != nil || n.Identity.Key() != string(key) {
+				return damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
+			}
+			prefix := seenKey(n.Identity, "")
+			for k, v := seen.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = seen.Next() {
+				beat, err := unpackBeat(n.Identity, registry.Source(k[len(prefix):]), v)
+				if err != nil {
+					return damaged(s.path, fmt.Sprintf("the times of %q can not be read", key), err)
+				}
+				if section := n.Sections[beat.Source]; section != nil && beat.Received.After(section.Received) {
+					n = n.Touched(beat)
+				}
+			}
+			return add(n)
+		})
+	})
+}
+
+// Close implements [registry.Store].
+func (s *Store) Close() error {
+	select {
+	case <-s.closing:
+		return nil
+	default:
+	}
+	close(s.closing)
+	s.committed.Wait()
+	s.dec.Close()
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("closing the store %s: %w", s.path, plain(err))
+	}
+	return nil
+}
+
+func (s *Store) view(read func(*bolt.Tx) error) error {
+	err := s.db.View(read)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return errClosed
+	}
+	return err
+}

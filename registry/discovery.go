@@ -1,0 +1,288 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/query"
+)
+
+// Discovery names the nodes that are wanted. It is where a query meets what
+// every reader wants besides: one collective, and nodes that are alive.
+type Discovery struct {
+	Query       *query.Query // nil: all nodes
+	Collectives []string     // nodes in one of these; empty: all
+	States      []State      // nodes in one of these states; empty: active and stale
+	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
+	Limit       int          // at most so many nodes; 0: as the query says, else all
+}
+
+// Answer is a discovery list.
+type Answer struct {
+	Nodes    []Node    // sorted; by identity unless asked otherwise
+	Count    int       // how many nodes the query names; more than len(Nodes) where a limit cut
+	Complete bool      // false: a limit cut
+	Oldest   time.Time // the earliest LastSeen among Nodes; zero: no nodes, or one never seen
+	Warnings []string  // for the asker, about the question or the answer
+}
+
+// Find answers a discovery. It sees every registration that was accepted
+// before, and stops with an error when ctx is done: an answer is never short
+// without saying so.
+//
+// Of a query about other rows than nodes it finds the nodes that have such a
+// row; the query's order and limit are then for [Registry.Rows].
+//
+// The error is [ErrLoading], a [*query.SyntaxError] for what the registry can
+// not answer, or about ctx.
+func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
+	if err := r.usable(); err != nil {
+		return Answer{}, err
+	}
+	d = d.complete()
+	now := r.conf.Now()
+	q, err := r.resolve(ctx, d, d.Query, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
+	nodes = d.page(d.ordered(nodes))
+	a.Complete = len(nodes) == a.Count
+	a.Nodes = make([]Node, len(nodes))
+	for i, n := range nodes {
+		a.Nodes[i] = *n
+		a.Nodes[i].State = r.conf.Lifecycle.State(n, now)
+		if i == 0 || n.LastSeen.Before(a.Oldest) {
+			a.Oldest = n.LastSeen
+		}
+	}
+	return a, nil
+}
+
+// Table is an answer in rows and columns.
+type Table struct {
+	Columns  []string
+	Rows     [][]any // values as in [query.Document]; nil where there is nothing
+	Warnings []string
+}
+
+// Rows answers a query that says what to show: its columns, groups and order,
+// over the nodes that Find finds. Sort and Limit of d are not looked at.
+func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
+	if err := r.usable(); err != nil {
+		return Table{}, err
+	}
+	d = d.complete()
+	now := r.conf.Now()
+	q, err := r.resolve(ctx, d, d.Query, now)
+	if err != nil {
+		return Table{}, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return Table{}, err
+	}
+	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
+	t.Columns, t.Rows = q.Rows(r.documents(nodes, now), now)
+	return t, nil
+}
+
+// complete puts in what the zero value of a discovery stands for.
+func (d Discovery) complete() Discovery {
+	if d.Query == nil {
+		d.Query = &query.Query{Filter: query.All{}}
+	}
+	if len(d.States) == 0 {
+		d.States = []State{Active, Stale}
+	}
+	return d
+}
+
+// nodes returns the nodes that q, which is resolved, names in d's collectives
+// and states, by identity.
+func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
+	var found []*Node
+	var doc query.Document // one for all, since Matches keeps nothing of it
+	for i, n := range r.table.candidates(q.Filter, now) {
+		if i%32 == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
+		}
+		state := r.conf.Lifecycle.State(n, now)
+		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
+			continue
+		}
+		n.fill(&doc, state)
+		if query.Matches(q.Filter, &doc, now) {
+			found = append(found, n)
+		}
+	}
+	return sample(found, q), nil
+}
+
+func inOneOf(has, wanted []string) bool {
+	return len(wanted) == 0 || slices.ContainsFunc(wanted, func(c string) bool { return slices.Contains(has, c) })
+}
+
+// resolve answers the subqueries of q, in the same collectives and states.
+func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*query.Query, error) {
+	var first error
+	answer := func(e query.Expr) query.Expr {
+		switch e := e.(type) {
+		case *query.Subquery:
+			values, err := r.subquery(ctx, d, e.Query, now)
+			first = cmp.Or(first, err)
+			return e.Resolve(values)
+		case *query.Changed:
+			first = cmp.Or(first, error(&query.SyntaxError{
+				Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: "changes are not remembered yet",
+			}))
+		case query.All, query.And, query.Or, query.Not, *query.Compare, *query.Has:
+			// Nothing to look up.
+		}
+		return e
+	}
+	resolved := *q
+	resolved.Filter = query.Map(q.Filter, answer)
+	if q.Where != nil {
+		resolved.Where = query.Map(q.Where, answer)
+	}
+	return &resolved, first
+}
+
+// subquery returns the values of the first column of a query's rows.
+func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]any, error) {
+	q, err := r.resolve(ctx, d, q, now)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return nil, err
+	}
+	_, rows := q.Rows(r.documents(nodes, now), now)
+	var values []any
+	for _, row := range rows {
+		switch v := row[0].(type) {
+		case nil:
+		case []any:
+			values = append(values, v...)
+		default:
+			values = append(values, v)
+		}
+	}
+	return values, nil
+}
+
+// documents are nodes as a query sees them at a moment.
+func (r *Registry) documents(nodes []*Node, now time.Time) iter.Seq[*query.Document] {
+	return func(yield func(*query.Document) bool) {
+		for _, n := range nodes {
+			doc := &query.Document{}
+			n.fill(doc, r.conf.Lifecycle.State(n, now))
+			if !yield(doc) {
+				return
+			}
+		}
+	}
+}
+
+// sample keeps as many nodes as q wants of each kind, chosen by a hash so that
+// the choice stays the same.
+func sample(nodes []*Node, q *query.Query) []*Node {
+	if q.Sample <= 0 {
+		return nodes
+	}
+	lot := func(n *Node) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(n.Identity.Key())) // a hash does not fail
+		return h.Sum64()
+	}
+	byLot := slices.Clone(nodes)
+	slices.SortFunc(byLot, func(a, b *Node) int { return cmp.Compare(lot(a), lot(b)) })
+	chosen, taken := map[Identity]bool{}, map[string]int{}
+	for _, n := range byLot {
+		kind := ""
+		if q.Per != nil {
+			kind = string(appendValue(nil, q.Per.Values(n.Document())))
+		}
+		if taken[kind]++; taken[kind] <= q.Sample {
+			chosen[n.Identity] = true
+		}
+	}
+	return slices.DeleteFunc(nodes, func(n *Node) bool { return !chosen[n.Identity] })
+}
+
+// ordered sorts nodes, which are sorted by identity, as d or its query says.
+func (d Discovery) ordered(nodes []*Node) []*Node {
+	var columns []query.Column
+	if d.Sort != "" {
+		columns = []query.Column{{Path: ParsePath(d.Sort)}}
+	} else if d.aboutNodes() {
+		columns = d.Query.OrderBy
+	}
+	for _, c := range slices.Backward(columns) {
+		keys := make(map[Identity]any, len(nodes))
+		for _, n := range nodes {
+			if values := c.Path.Values(n.Document()); len(values) > 0 {
+				keys[n.Identity] = values[0]
+			}
+		}
+		slices.SortStableFunc(nodes, func(a, b *Node) int {
+			x, hasX := keys[a.Identity]
+			y, hasY := keys[b.Identity]
+			switch {
+			case hasX != hasY && hasX: // nodes without a value come last, either way
+				return -1
+			case hasX != hasY:
+				return 1
+			case c.Desc:
+				return compareValues(y, x)
+			}
+			return compareValues(x, y)
+		})
+	}
+	return nodes
+}
+
+// page cuts nodes to what is wanted of them.
+func (d Discovery) page(nodes []*Node) []*Node {
+	limit := len(nodes)
+	if d.aboutNodes() {
+		nodes = nodes[min(d.Query.Offset, len(nodes)):]
+		if d.Query.Limit != nil {
+			limit = *d.Query.Limit
+		}
+	}
+	if d.Limit > 0 {
+		limit = min(limit, d.Limit)
+	}
+	return nodes[:max(0, min(limit, len(nodes)))]
+}
+
+// aboutNodes reports whether a row of the query's answer is a node.
+func (d Discovery) aboutNodes() bool {
+	return d.Query.Entity == "" && len(d.Query.GroupBy) == 0 &&
+		!slices.ContainsFunc(d.Query.Select, func(c query.Column) bool { return c.Func != "" })
+}
+
+// Names returns the identities of the answer, in its order.
+func (a *Answer) Names() []string {
+	names := make([]string, len(a.Nodes))
+	for i := range a.Nodes {
+		names[i] = string(a.Nodes[i].Identity)
+	}
+	return names
+}
+
+// String is the answer as "db1 db2", for messages.
+func (a *Answer) String() string { return strings.Join(a.Names(), " ") }

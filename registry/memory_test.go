@@ -1,0 +1,15 @@
+package registry_test
+
+import (
+	"testing"
+
+	"muster/registry"
+	"muster/registry/registrytest"
+)
+
+func TestMemoryStore(t *testing.T) {
+	registrytest.TestStore(t, func(*testing.T) registrytest.Opener {
+		store := &registry.MemoryStore{}
+		return func(*testing.T) registry.Store { return store }
+	}, registrytest.Options{})
+}

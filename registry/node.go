@@ -1,0 +1,70 @@
+package registry
+
+import (
+	"time"
+
+	"muster/query"
+)
+
+// Node is what is known of one machine. A Node is a value: nothing reachable
+// from one that was handed out is ever changed, by anyone.
+type Node struct {
+	Identity  Identity
+	FirstSeen time.Time // when the registry first heard of it, by its own clock
+	LastSeen  time.Time // when it last did, from any source; zero: never
+
+	// Sections are what each source says, as last accepted.
+	Sections map[Source]*Section
+
+	// The following are merged from the sections, see NewNode.
+
+	Facts       map[string]any
+	Trusted     map[string]any // "trusted.*": what the certificate or an operator says
+	Classes     []string       // sorted, in the sender's spelling
+	Agents      []string       // sorted
+	Collectives []string       // sorted, never empty
+	Auth        string         // how the identity was proven, in the section that speaks for the node
+	Interval    time.Duration  // between registrations; zero: not told
+	Warnings    []string       // what was left out, and what looks odd
+
+	// State is the node's state at the time of the answer that the node is
+	// part of. Empty in a node that did not come from a Registry.
+	State State
+}
+
+// Section is what one source says about a node.
+type Section struct {
+	Facts       map[string]any
+	Classes     []string
+	Agents      []string
+	Collectives []string
+	Interval    time.Duration
+	Auth        string // as Registration.Auth
+	Sequence    uint64
+	Sent        time.Time // the sender's clock; zero: not told
+	Received    time.Time // the registry's clock, to the millisecond
+	Changed     time.Time // when the content last changed, by the registry's clock
+	Hash        string    // of the content: facts, classes, agents, collectives, interval
+	Warnings    []string
+}
+
+// Document is the node as a query sees it. It shares the node's maps and slices.
+func (n *Node) Document() *query.Document {
+	doc := &query.Document{}
+	n.fill(doc, n.State)
+	return doc
+}
+
+func (n *Node) fill(doc *query.Document, state State) {
+	*doc = query.Document{
+		Identity:    string(n.Identity),
+		Facts:       n.Facts,
+		Trusted:     n.Trusted,
+		Classes:     n.Classes,
+		Agents:      n.Agents,
+		Collectives: n.Collectives,
+		State:       string(state),
+		Auth:        n.Auth,
+		Seen:        n.LastSeen,
+	}
+}

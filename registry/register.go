@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// Register stores what one message says, and returns once it is stored. The
+// error is a [*Refusal], which it has recorded, or says why it could not be
+// stored: then the registration is not acknowledged, and may be sent again.
+//
+// A registration that says what the same source said before moves only time
+// stamps. Those are seen by every reader at once, and are in the store within
+// [Config.TouchEvery].
+func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, error) {
+	if err := r.usable(); err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := r.register(ctx, reg)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		r.Refuse(*refusal)
+	}
+	return receipt, err
+}
+
+func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, error) {
+	now := r.conf.Now()
+	source := orDefault(reg.Source, Daemon)
+	id, next, err := Normalize(reg, now)
+	if err != nil {
+		return Receipt{}, err
+	}
+	lock := &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
+	lock.Lock()
+	defer lock.Unlock()
+
+	node := r.table.get(id.Key())
+	if node == nil {
+		node = &Node{Identity: id, FirstSeen: stamp(now)}
+	}
+	old := node.Sections[source]
+	if err := r.conf.Lifecycle.admit(id, old, next, now); err != nil {
+		return Receipt{}, err
+	}
+	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.interval(0))}
+	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
+		r.touch(node, source, next)
+		r.counts.unchanged.Add(1)
+		return receipt, nil
+	}
+	if err := r.store1(ctx, node, source, next); err != nil {
+		r.counts.failed.Add(1)
+		return Receipt{}, err
+	}
+	r.counts.changed.Add(1)
+	receipt.Changed = true
+	return receipt, nil
+}
+
+// store1 stores a node with a section replaced, and shows it to readers.
+func (r *Registry) store1(ctx context.Context, node *Node, source Source, next *Section) error {
+	changed := node.with(source, next)
+	err := r.store.Put(ctx, changed)
+	if err == nil {
+		r.table.put(&changed, true)
+		return nil
+	}
+	if old := node.Sections[source]; old != nil {
+		// The store may hold either version now. A hash that nothing has makes
+		// sure that the next registration is written, whatever it says.
+		unsure := *old
+		unsure.Hash = ""
+		doubtful := node.with(source, &unsure)
+		r.table.put(&doubtful, false)
+	}
+	return fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
+}
+
+// touch moves the time stamps of a section that was said again.
+func (r *Registry) touch(node *Node, source Source, next *Section) {
+	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received}
+	touched := node.Touched(beat)
+	r.table.put(&touched, false)
+	r.beats.add(beat)
+}
+
+// beats are the time stamps that the store does not have yet.
+type beats struct {
+	mu      sync.Mutex
+	pending map[beatKey]Beat
+}
+
+type beatKey struct {
+	key    string
+	source Source
+}
+
+func (b *beats) add(beat Beat) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pending == nil {
+		b.pending = map[beatKey]Beat{}
+	}
+	b.pending[beatKey{beat.Identity.Key(), beat.Source}] = beat
+}
+
+// addOlder gives back beats that could not be stored, unless newer ones came.
+func (b *beats) addOlder(list []Beat) {
+	for _, beat := range list {
+		b.mu.Lock()
+		_, newer := b.pending[beatKey{beat.Identity.Key(), beat.Source}]
+		b.mu.Unlock()
+		if !newer {
+			b.add(beat)
+		}
+	}
+}
+
+func (b *beats) take() []Beat {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]Beat, 0, len(b.pending))
+	for _, beat := range b.pending {
+		list = append(list, beat)
+	}
+	b.pending = nil
+	return list
+}
+
+// touchNowAndThen writes time stamps to the store until ctx is done, and what
+// is left then.
+func (r *Registry) touchNowAndThen(ctx context.Context) {
+	tick := time.NewTicker(r.conf.TouchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.flush(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			r.flush(last)
+			return
+		}
+	}
+}
+
+// flush writes the time stamps that the store does not have yet. When it can
+// not, the nodes would look older than they are after a restart, no more.
+func (r *Registry) flush(ctx context.Context) {
+	list := r.beats.take()
+	if len(list) == 0 {
+		return
+	}
+	if err := r.store.Touch(ctx, list...); err != nil {
+		r.beats.addOlder(list)
+		r.conf.Log.Warn("could not store when unchanged nodes were last seen", "nodes", len(list), "error", err)
+	}
+}

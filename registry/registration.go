@@ -1,0 +1,56 @@
+package registry
+
+import "time"
+
+// Source is who speaks about a node. Each source has a section of its own in
+// the node.
+type Source string
+
+// The sources there are.
+const (
+	Daemon      Source = "daemon"  // the muster agent on the node, or an old MCollective daemon
+	PuppetFacts Source = "facts"   // facts that a Puppet server forwards
+	Catalog     Source = "catalog" // classes of a catalog that a Puppet server compiled
+	Report      Source = "report"  // the report of a Puppet run
+	Import      Source = "import"  // documents that an operator brought
+	Trusted     Source = "trusted" // what the certificate or the operator says; never the node itself
+)
+
+// Registration is what one message says about a node, as it was sent: nothing
+// in it has been checked but that it is well-formed.
+type Registration struct {
+	Identity string
+	Source   Source // empty: Daemon
+
+	// Auth is how the identity was proven: "cert", "forwarder NAME",
+	// "token NAME" or "psk". Empty: not at all.
+	Auth string
+
+	// Sequence orders the registrations of one sender. Zero: by Sent.
+	Sequence uint64
+
+	Sent time.Time // the sender's clock; zero: not told
+	Seen time.Time // when the node was last heard of; zero: now. Only for Import.
+
+	// Interval is the time until the node's next registration; zero: not told.
+	Interval time.Duration
+
+	// Facts are JSON values: nil, bool, int64, float64, json.Number (a number
+	// that neither holds exactly), string, time.Time (a date, to the
+	// millisecond, UTC), []any, map[string]any. Whoever calls Register must
+	// not change them afterwards.
+	Facts       map[string]any
+	Classes     []string // configuration-management classes
+	Agents      []string // RPC agents that can be called on the node
+	Collectives []string // empty: "mcollective"
+
+	// Warnings are oddities met while decoding, that did not prevent it.
+	Warnings []string
+}
+
+// Receipt is the answer to a registration that was accepted: it is stored.
+type Receipt struct {
+	Changed  bool          // false: the node had said the same before
+	Warnings []string      // what was left out, and what looks odd
+	Next     time.Duration // when the registry wants to hear from the node again
+}

@@ -1,0 +1,184 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrLoading is the answer while the store is still being read: what is known
+// is not known yet.
+var ErrLoading = errors.New("the registry is still loading its nodes")
+
+// Config says how a registry works.
+type Config struct {
+	Store     Store     // nil: memory only
+	Lifecycle Lifecycle // when nodes are stale and expired
+
+	// Background lets Open return before the store is read; until then
+	// everything answers ErrLoading. See [Registry.Ready].
+	Background bool
+
+	// TouchEvery is how often the times of unchanged nodes are written to the
+	// store; 0: 30 s.
+	TouchEvery time.Duration
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default()
+}
+
+// Registry is the table of nodes. Its methods may be called from several
+// goroutines.
+type Registry struct {
+	conf     Config
+	store    Store
+	rejected rejected
+	beats    beats
+	counts   counts
+
+	table   *table        // valid once loaded is closed and loadErr is nil
+	loaded  chan struct{} // closed when the store has been read, or could not be
+	loadErr error         // valid once loaded is closed
+
+	writing [64]sync.Mutex // one registration at a time for one identity, by its hash
+	seed    maphash.Seed
+
+	stop context.CancelFunc // ends what runs in the background
+	done sync.WaitGroup     // what runs in the background
+}
+
+// Open reads the store and returns the registry over it, which owns the store
+// from then on: Close closes it. When Open fails the store is closed.
+//
+// The context bounds the reading, also in the background.
+func Open(ctx context.Context, c Config) (*Registry, error) {
+	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	r := &Registry{conf: c, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	if r.store == nil {
+		r.store = &MemoryStore{}
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.stop = stop
+	r.done.Go(func() {
+		r.load(ctx)
+		r.touchNowAndThen(background)
+	})
+	if c.Background {
+		return r, nil
+	}
+	if err := r.Ready(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// load reads the store into the table.
+func (r *Registry) load(ctx context.Context) {
+	defer close(r.loaded)
+	var nodes []*Node
+	err := r.store.Load(ctx, func(n Node) error {
+		nodes = append(nodes, &n)
+		return nil
+	})
+	if err != nil {
+		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
+		return
+	}
+	r.table = newTable(nodes)
+}
+
+// Ready waits until the store is read, and returns why it could not be.
+func (r *Registry) Ready(ctx context.Context) error {
+	select {
+	case <-r.loaded:
+		return r.loadErr
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the nodes to be loaded: %w", context.Cause(ctx))
+	}
+}
+
+// usable returns nil once the table can be used, and ErrLoading before.
+func (r *Registry) usable() error {
+	select {
+	case <-r.loaded:
+		return r.loadErr
+	default:
+		return ErrLoading
+	}
+}
+
+// Node returns one node, in whatever state it is. It finds none while the
+// store is still being read: see Ready.
+func (r *Registry) Node(id string) (Node, bool) {
+	if r.usable() != nil {
+		return Node{}, false
+	}
+	n := r.table.get(Identity(id).Key())
+	if n == nil {
+		return Node{}, false
+	}
+	node := *n
+	node.State = r.conf.Lifecycle.State(n, r.conf.Now())
+	return node, true
+}
+
+// Refuse records a registration that another room refused.
+func (r *Registry) Refuse(f Refusal) { r.rejected.add(f, r.conf.Now()) }
+
+// Rejected returns the last refusals, newest first: at most 1,000.
+func (r *Registry) Rejected() []Refusal { return r.rejected.list() }
+
+// Revision grows with each change of what nodes are; not with their time stamps.
+func (r *Registry) Revision() uint64 {
+	if r.usable() != nil {
+		return 0
+	}
+	_, revision := r.table.state()
+	return revision
+}
+
+// Stats are numbers for metrics, counted since the registry was opened.
+type Stats struct {
+	Nodes     int // now, in any state
+	Revision  uint64
+	Changed   uint64            // registrations that were accepted and stored
+	Unchanged uint64            // registrations that were accepted and said nothing new
+	Failed    uint64            // registrations that could not be stored
+	Refused   map[string]uint64 // by reason
+}
+
+// counts are the countable part of Stats.
+type counts struct{ changed, unchanged, failed atomic.Uint64 }
+
+// Stats returns the numbers of now.
+func (r *Registry) Stats() Stats {
+	s := Stats{
+		Changed:   r.counts.changed.Load(),
+		Unchanged: r.counts.unchanged.Load(),
+		Failed:    r.counts.failed.Load(),
+		Refused:   r.rejected.byReason(),
+	}
+	if r.usable() == nil {
+		s.Nodes, s.Revision = r.table.state()
+	}
+	return s
+}
+
+// Close waits for what is under way in the background, writes what is still to
+// be written and closes the store. Nothing may be called during or after it.
+func (r *Registry) Close() error {
+	r.stop()
+	r.done.Wait()
+	return r.store.Close()
+}

@@ -1,0 +1,60 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"time"
+)
+
+// Store keeps nodes. The registry reads it once, when it opens, and writes to
+// it from several goroutines, though never two at once for one identity.
+//
+// A store keeps Identity, FirstSeen and Sections of a node exactly; what is
+// merged from them it may keep for its own readers. It compares identities
+// by [Identity.Key].
+type Store interface {
+	// Load hands each node to add, in any order, made by [NewNode]. It stops
+	// at the first error of add and returns that.
+	Load(ctx context.Context, add func(Node) error) error
+
+	// Put adds nodes or replaces them. When it returns nil they survive a
+	// crash of the process and of the machine.
+	Put(ctx context.Context, nodes ...Node) error
+
+	// Touch notes that nodes registered again without a change. It is called
+	// now and then with all that came since, and for stored nodes only; what is
+	// not known is ignored.
+	Touch(ctx context.Context, beats ...Beat) error
+
+	// Delete removes nodes; the ones that are not there are ignored.
+	Delete(ctx context.Context, ids ...Identity) error
+
+	// Close waits for what is under way and lets go of everything.
+	Close() error
+}
+
+// Beat is a registration that changed nothing: all that moves in a section.
+type Beat struct {
+	Identity Identity
+	Source   Source
+	Sequence uint64
+	Sent     time.Time
+	Received time.Time
+}
+
+// Touched returns n with a beat's times. A source that n does not have is ignored.
+func (n Node) Touched(b Beat) Node {
+	old := n.Sections[b.Source]
+	if old == nil {
+		return n
+	}
+	s := *old
+	s.Sequence, s.Sent, s.Received = b.Sequence, b.Sent, b.Received
+	sections := maps.Clone(n.Sections)
+	sections[b.Source] = &s
+	n.Sections = sections
+	if b.Source != Trusted && s.Received.After(n.LastSeen) {
+		n.LastSeen = s.Received
+	}
+	return n
+}
