@@ -255,11 +255,9 @@ func (s *session) unsubscribe(id string) {
 func (s *session) disconnect() {
 	id, r := s.expect()
 	s.seam.sendFrame(frame.New(frame.DISCONNECT, frame.Receipt, id))
-	select {
-	case <-r.done:
-	case <-s.seam.dead:
-	case <-time.After(time.Second):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.wait(ctx, r)
 }
 
 // end ends the connection, if it has not, and waits for all that served it.
