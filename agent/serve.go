@@ -108,10 +108,10 @@ func (d *daemon) request(_ context.Context, delivery bus.Delivery) {
 func (d *daemon) work(ctx context.Context, j job) {
 	m := j.message
 	log := d.Log.With("caller", m.Caller, "agent", m.Agent, "request", m.RequestID)
-	data, action, err := any(nil), "", error(nil)
-	if j.refused != nil {
-		err = j.refused
-	} else {
+	var data any
+	var action string
+	var err error = j.refused
+	if j.refused == nil {
 		data, action, err = d.dispatch(ctx, m)
 	}
 	if errors.Is(err, errNotForUs) {
