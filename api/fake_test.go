@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -68,8 +69,11 @@ func (f *fake) Find(ctx context.Context, d registry.Discovery) (registry.Answer,
 	if a.Count = len(a.Nodes); d.Limit > 0 && a.Count > d.Limit {
 		a.Nodes, a.Complete = a.Nodes[:d.Limit], false
 	}
+	if d.Query != nil {
+		a.Warnings = d.Query.Warnings
+	}
 	if f.warning != "" {
-		a.Warnings = []string{f.warning}
+		a.Warnings = append(a.Warnings, f.warning)
 	}
 	return a, nil
 }
@@ -113,7 +117,10 @@ func (f *fake) Rejected() []registry.Refusal {
 func (f *fake) Ready(context.Context) error { return f.ready }
 
 func (f *fake) Names() (registry.Names, error) {
-	return registry.Names{Facts: []registry.Count{{Name: "customer", Nodes: 3}}, Classes: []registry.Count{{Name: "mysql::master", Nodes: 1}}}, f.err
+	return registry.Names{
+		Facts:   []registry.Count{{Name: "customer", Nodes: 3}, {Name: "eq", Nodes: 1}, {Name: "os", Nodes: 4}, {Name: "os.family", Nodes: 4}},
+		Classes: []registry.Count{{Name: "mysql::master", Nodes: 2}},
+	}, f.err
 }
 
 func (f *fake) Stats() registry.Stats {
@@ -188,9 +195,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, values := range head {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, head)
 	if host := head.Get("Host"); host != "" {
 		r.Host = host
 	}

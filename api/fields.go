@@ -2,8 +2,6 @@ package api
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"muster/registry"
@@ -28,19 +26,14 @@ func project(n *registry.Node, fields []string) map[string]any {
 	return out
 }
 
-// field is the value at a path: one of the node's own keys, "facts.PATH",
-// "trusted.PATH", or a fact's path alone.
+// field is the value at a path: one of the node's own keys, or a path as
+// [registry.Node.Value] has it. Nil where there is none.
 func field(n *registry.Node, path string) any {
 	if slices.Contains(nodeKeys, path) {
 		return nodeValue(n, path)
 	}
-	if rest, ok := strings.CutPrefix(path, "facts."); ok {
-		return lookup(n.Facts, rest)
-	}
-	if rest, ok := strings.CutPrefix(path, "trusted."); ok {
-		return lookup(n.Trusted, rest)
-	}
-	return lookup(n.Facts, path)
+	v, _ := n.Value(path)
+	return v
 }
 
 func nodeValue(n *registry.Node, key string) any {
@@ -89,36 +82,4 @@ func orEmpty(m map[string]any) map[string]any {
 		return map[string]any{}
 	}
 	return m
-}
-
-// lookup finds the value at a dotted path. Names may hold dots themselves:
-// the whole path is tried as one name first, then ever shorter beginnings.
-func lookup(v any, path string) any {
-	switch v := v.(type) {
-	case map[string]any:
-		if found, ok := v[path]; ok {
-			return found
-		}
-		for at := len(path) - 1; at > 0; at-- {
-			if path[at] != '.' {
-				continue
-			}
-			if inner, ok := v[path[:at]]; ok {
-				if found := lookup(inner, path[at+1:]); found != nil {
-					return found
-				}
-			}
-		}
-	case []any:
-		head, rest, deeper := strings.Cut(path, ".")
-		i, err := strconv.Atoi(head)
-		if err != nil || i < 0 || i >= len(v) {
-			return nil
-		}
-		if !deeper {
-			return v[i]
-		}
-		return lookup(v[i], rest)
-	}
-	return nil
 }

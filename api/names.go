@@ -61,7 +61,7 @@ func (s *Server) values(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := a.filters.Parse()
+	q, err := s.understand(a)
 	if err != nil {
 		return err
 	}

@@ -26,15 +26,25 @@ func (s *Server) node(c echo.Context) error {
 		return fail(http.StatusForbidden, "%s has the role node, and may not read %s", p.Name, cut(name, 60)).
 			hint("a node reads itself only")
 	}
-	if n, ok := s.Registry.Node(name); ok {
-		return writeJSON(c, http.StatusOK, whole(&n))
+	n, err := s.nodeNamed(c.Request().Context(), name)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), readyPatience)
+	return writeJSON(c, http.StatusOK, whole(n))
+}
+
+// nodeNamed returns a node in any state. That there is none can only be said
+// once all are loaded.
+func (s *Server) nodeNamed(ctx context.Context, name string) (*registry.Node, error) {
+	if n, ok := s.Registry.Node(name); ok {
+		return &n, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	if err := s.Registry.Ready(ctx); err != nil {
-		return registry.ErrLoading
+		return nil, registry.ErrLoading
 	}
-	return fail(http.StatusNotFound, "no node is called %q", cut(name, 60))
+	return nil, fail(http.StatusNotFound, "no node is called %q", cut(name, 60))
 }
 
 // section is what one source said of a node, without what it said.

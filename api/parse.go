@@ -15,6 +15,8 @@ type parsed struct {
 	Tree    string   `json:"tree,omitempty"`
 	Dialect string   `json:"dialect"`
 	Error   *Failure `json:"error,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (s *Server) parse(c echo.Context) error {
@@ -25,7 +27,9 @@ func (s *Server) parse(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, parsed{OK: true, Tree: query.Tree(q.Filter), Dialect: string(q.Dialect)})
+	return writeJSON(c, http.StatusOK, parsed{
+		OK: true, Tree: query.Tree(q.Filter), Dialect: string(q.Dialect), Warnings: s.vocabulary().Warnings(q),
+	})
 }
 
 // explained is a query in words, and as the other dialects would say it.
@@ -34,6 +38,7 @@ type explained struct {
 	Words    string             `json:"words"`
 	Tree     string             `json:"tree"`
 	Dialects map[string]spelled `json:"dialects"`
+	Warnings []string           `json:"warnings,omitempty"`
 }
 
 // spelled is a query in one dialect, or why it cannot be said there.
@@ -48,6 +53,7 @@ func (s *Server) explain(c echo.Context) error {
 		return err
 	}
 	out := explained{Dialect: string(q.Dialect), Words: query.Words(q.Filter), Tree: query.Tree(q.Filter), Dialects: map[string]spelled{}}
+	out.Warnings = s.vocabulary().Warnings(q)
 	for _, d := range query.Dialects() {
 		if d == "auto" {
 			continue

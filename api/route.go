@@ -21,6 +21,7 @@ type route struct {
 const (
 	maxAsk           = 1 << 20
 	maxRegistrations = 8 << 20
+	maxCertify       = 64 << 10
 	maxCompressed    = 1 << 20
 	maxRatio         = 100 // uncompressed to compressed
 )
@@ -42,9 +43,11 @@ func (s *Server) table() []route {
 		{"GET", "/v1/classes", ask, 0, s.classes},
 		{"GET", "/v1/parse", ask, 0, s.parse},
 		{"GET", "/v1/explain", ask, 0, s.explain},
+		{"GET", "/v1/why", ask, 0, s.why},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
-		{"POST", "/v1/join", anyone, 64 << 10, s.join},
+		{"POST", "/v1/join", anyone, maxCertify, s.join},
+		{"POST", "/v1/renew", anyone, maxCertify, s.renew},
 		{"GET", "/healthz", anyone, 0, s.healthz},
 		{"GET", "/readyz", anyone, 0, s.readyz},
 		{"GET", "/metrics", look, 0, s.metrics.serve},

@@ -5,12 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"muster/query"
 	"muster/registry"
 )
 
@@ -43,7 +44,7 @@ func (s *Server) search(c echo.Context) error {
 }
 
 func (s *Server) find(ctx context.Context, a *ask) (*found, error) {
-	q, err := a.filters.Parse()
+	q, err := s.understand(a)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +56,6 @@ func (s *Server) find(ctx context.Context, a *ask) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.strict {
-		if err := unknownFact(answer.Warnings); err != nil {
-			return nil, err
-		}
-	}
 	f := &found{Total: answer.Count, Complete: true, Warnings: append([]string{}, answer.Warnings...)}
 	nodes := answer.Nodes
 	if len(a.fields) > 0 || a.cursor != "" {
@@ -70,6 +66,49 @@ func (s *Server) find(ctx context.Context, a *ask) (*found, error) {
 	}
 	f.fill(nodes, a.fields)
 	return f, nil
+}
+
+// understand parses what is asked for, and holds it against the names that
+// the fleet has: for warnings, or for an error where the asker wants that.
+func (s *Server) understand(a *ask) (*query.Query, error) {
+	q, err := a.filters.Parse()
+	if err != nil {
+		return nil, err
+	}
+	known := s.vocabulary()
+	q.Warnings = known.Warnings(q)
+	if a.strict {
+		if err := known.Check(a.withFields(q)); err != nil {
+			f := failureOf(err)
+			f.Code = "unknown_fact"
+			return nil, f
+		}
+	}
+	if len(a.fields) == 0 {
+		for _, c := range q.Select { // functions are of groups, which the registry refuses
+			a.fields = append(a.fields, column(c.Path))
+		}
+	}
+	return q, nil
+}
+
+// column is a path as a field is asked for.
+func column(p query.Path) string {
+	if len(p.Steps) == 0 {
+		return p.Field
+	}
+	return p.String()
+}
+
+// withFields is q with the fields asked for as its columns.
+func (a *ask) withFields(q *query.Query) *query.Query {
+	all := *q
+	for _, f := range a.fields {
+		if f != "*" && !slices.Contains(nodeKeys, f) {
+			all.Select = append(all.Select, query.Column{Path: registry.ParsePath(f)})
+		}
+	}
+	return &all
 }
 
 func (f *found) fill(nodes []registry.Node, fields []string) {
@@ -86,19 +125,6 @@ func (f *found) fill(nodes []registry.Node, fields []string) {
 			f.Oldest = &seen
 		}
 	}
-}
-
-// unknownFact makes a failure of a warning that nobody would see: what reads
-// the answer is a program, and an unknown fact names no nodes at all.
-func unknownFact(warnings []string) error {
-	for _, w := range warnings {
-		if strings.Contains(w, "unknown fact") || strings.Contains(w, "no node has") {
-			f := fail(http.StatusBadRequest, "%s", w)
-			f.Code = "unknown_fact"
-			return f
-		}
-	}
-	return nil
 }
 
 // write answers in a format. The two that have no room for it say in the head

@@ -65,16 +65,16 @@ func TestSearchAnswersNamesSorted(t *testing.T) {
 }
 
 func TestSearchSaysHowOldItsAnswerIs(t *testing.T) {
-	h := serve(t, &fake{nodes: fleet(), warning: "no such class"})
+	h := serve(t, &fake{nodes: fleet(), warning: "a warning of the registry"})
 	a := get(t, h, "/v1/search")
 	if want := "2026-11-27T11:57:00Z"; a.body["oldest"] != want {
 		t.Errorf("oldest is %v, want %s", a.body["oldest"], want)
 	}
-	if w, _ := a.body["warnings"].([]any); len(w) != 1 || w[0] != "no such class" {
+	if w, _ := a.body["warnings"].([]any); len(w) != 1 || w[0] != "a warning of the registry" {
 		t.Errorf("warnings are %v", a.body["warnings"])
 	}
 	empty := get(t, h, "/v1/search?q=customer%3Dnobody&dialect=with")
-	if want := `{"count":0,"total":0,"complete":true,"oldest":null,"warnings":["no such class"],"nodes":[]}`; strings.TrimSpace(empty.text) != want {
+	if want := `{"count":0,"total":0,"complete":true,"oldest":null,"warnings":["a warning of the registry"],"nodes":[]}`; strings.TrimSpace(empty.text) != want {
 		t.Errorf("nothing found is\n%s\nwant\n%s", empty.text, want)
 	}
 }
@@ -201,7 +201,7 @@ func TestSearchWithFields(t *testing.T) {
 		t.Errorf("the node is\n%s\nwant\n%s", g, w)
 	}
 	full := get(t, h, "/v1/search?fields=*").body["nodes"].([]any)[0]
-	if one := get(t, h, "/v1/nodes/WEB1.acme.net"); fmt.Sprint(full) != fmt.Sprint(map[string]any(one.body)) {
+	if one := get(t, h, "/v1/nodes/WEB1.acme.net"); fmt.Sprint(full) != fmt.Sprint(one.body) {
 		t.Errorf("fields=* is\n%v\nand the node itself\n%v", full, one.body)
 	}
 }
@@ -279,14 +279,89 @@ func TestALimitHoldsOverPages(t *testing.T) {
 	}
 }
 
-func TestStrictSearchRefusesUnknownFacts(t *testing.T) {
-	f := &fake{nodes: fleet(), warning: `no node has the fact "custmer"; did you mean "customer"?`}
-	h := serve(t, f)
-	if a := get(t, h, "/v1/search"); a.status != http.StatusOK {
-		t.Errorf("a warning alone answered %d", a.status)
+func TestUnknownFactsAreWarnedOfOrRefused(t *testing.T) {
+	h := serve(t, &fake{nodes: fleet()})
+	a := get(t, h, "/v1/search?q=custmer%3Dacme")
+	if w := fmt.Sprint(a.body["warnings"]); a.status != http.StatusOK || !strings.Contains(w, "no node has the fact custmer; did you mean customer") {
+		t.Errorf("answered %d %s", a.status, a.text)
 	}
-	a := get(t, h, "/v1/search?unknown=error")
-	if a.status != http.StatusBadRequest || a.errorCode() != "unknown_fact" || !strings.Contains(a.errorText(), "custmer") {
+	for _, what := range []string{"q=custmer%3Dacme", "q=customer%3Dacme&fields=custmer", "q=customer%3Dacme&fields=facts.custmer"} {
+		a = get(t, h, "/v1/search?unknown=error&"+what)
+		if a.status != http.StatusBadRequest || a.errorCode() != "unknown_fact" || !strings.Contains(a.errorText(), "no node has the fact custmer; want customer (3 nodes)") {
+			t.Errorf("%s answered %d %s", what, a.status, a.text)
+		}
+	}
+	if a = get(t, h, "/v1/search?unknown=error&q=customer%3Dacme&fields=*,state,facts.customer"); a.status != http.StatusOK {
+		t.Errorf("known names answered %d %s", a.status, a.text)
+	}
+	loading := serve(t, &fake{err: registry.ErrLoading})
+	if a = get(t, loading, "/v1/search?unknown=error&q=custmer%3Dacme"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("while loading answered %d %s", a.status, a.text)
+	}
+}
+
+func TestColumnsOfAQueryAreFields(t *testing.T) {
+	h := serve(t, &fake{nodes: fleet()})
+	a := get(t, h, "/v1/search?q="+url.QueryEscape("mysql::master and customer=acme | select os.family, class"))
+	if want := `"nodes":[{"classes":["mysql::master"],"identity":"db1.acme.net","os.family":"Debian"}]`; !strings.Contains(a.text, want) {
+		t.Errorf("answered %d %s, want %s", a.status, a.text, want)
+	}
+}
+
+func TestParse(t *testing.T) {
+	h := serve(t, &fake{nodes: fleet()})
+	good := get(t, h, "/v1/parse?q="+url.QueryEscape("customer=acme mysql::master"))
+	if good.body["ok"] != true || good.body["dialect"] != "with" || !strings.Contains(good.body["tree"].(string), "mysql::master") {
+		t.Errorf("answered %d %s", good.status, good.text)
+	}
+	bad := get(t, h, "/v1/parse?q="+url.QueryEscape("customer=acme and"))
+	e, _ := bad.body["error"].(map[string]any)
+	if bad.status != http.StatusOK || bad.body["ok"] != false || e["start"] != float64(17) || e["message"] == "" {
+		t.Errorf("answered %d %s", bad.status, bad.text)
+	}
+	if a := get(t, h, "/v1/parse?qq=x"); a.status != http.StatusBadRequest || !strings.Contains(a.errorText(), `"q"`) {
+		t.Errorf("answered %d %s", a.status, a.text)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	h := serve(t, &fake{nodes: fleet()})
+	a := get(t, h, "/v1/explain?dialect=select&q="+url.QueryEscape("customer=acme and not mysql::master"))
+	dialects, _ := a.body["dialects"].(map[string]any)
+	if len(dialects) != 6 || !strings.Contains(a.body["words"].(string), "fact customer is") {
+		t.Fatalf("answered %d %s", a.status, a.text)
+	}
+	for name, d := range dialects {
+		d := d.(map[string]any)
+		text, _ := d["text"].(string)
+		reason, _ := d["why"].(string)
+		if (text == "") == (reason == "") {
+			t.Errorf("%s is said as %q, because %q", name, text, reason)
+		}
+	}
+	if with := dialects["with"].(map[string]any); with["why"] == "" {
+		t.Errorf("with has no not, and is %v", with)
+	}
+}
+
+func TestWhy(t *testing.T) {
+	h := serve(t, &fake{nodes: fleet()})
+	ask := func(node string) answer {
+		return get(t, h, "/v1/why?node="+node+"&q="+url.QueryEscape("customer=acme mysql::master"))
+	}
+	if a := ask("db1.acme.net"); a.body["matches"] != true || len(a.body["reasons"].([]any)) != 0 {
+		t.Errorf("answered %d %s", a.status, a.text)
+	}
+	if a := ask("db1.zenith.net"); a.body["matches"] != false || !strings.Contains(a.text, `"seen":"\"zenith\""`) {
+		t.Errorf("answered %d %s", a.status, a.text)
+	}
+	if a := ask("old.acme.net"); !strings.Contains(a.text, `{"clause":"state is active or stale","seen":"expired"`) {
+		t.Errorf("answered %d %s", a.status, a.text)
+	}
+	if a := ask("nobody"); a.status != http.StatusNotFound {
+		t.Errorf("answered %d %s", a.status, a.text)
+	}
+	if a := get(t, h, "/v1/why?q=x"); a.status != http.StatusBadRequest {
 		t.Errorf("answered %d %s", a.status, a.text)
 	}
 }

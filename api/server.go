@@ -55,9 +55,10 @@ type Config struct {
 	// for any characters but a dot's: "puppet*.acme.net".
 	Roles map[string]Role
 
-	Tokens *TokenStore // nil: no tokens
-	Joiner Joiner      // nil: nobody can join here
-	Checks []Check     // what readiness needs beside the registry
+	Tokens  *TokenStore // nil: no tokens
+	Joiner  Joiner      // nil: nobody can join here
+	Renewer Renewer     // nil: no certificate can be renewed here
+	Checks  []Check     // what readiness needs beside the registry
 
 	Saved    map[string]string // saved queries, @name
 	Deadline time.Duration     // for one answer; 0: 5 s
@@ -75,6 +76,7 @@ type Server struct {
 	routes  []route
 	metrics *metrics
 	flights *flights
+	words   vocabularies
 }
 
 // New returns a server that is ready to serve. The error says what in the
@@ -152,10 +154,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.serve(h, l) }()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = s.serve(h, l)
+	}()
 	select {
-	case err := <-done:
+	case <-done:
 		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}

@@ -123,7 +123,7 @@ func TestSearchNodesWithPuppetsCertificates(t *testing.T) {
 		return "https://" + run(t, s)
 	}
 	listed := map[string]api.Role{certname: api.Forwarder}
-	for _, test := range []struct {
+	table := []struct {
 		name, url, crl string
 		says           string // empty: it is answered
 	}{
@@ -133,20 +133,25 @@ func TestSearchNodesWithPuppetsCertificates(t *testing.T) {
 		{"a server that was revoked", serve(server, listed), ca.revoke(t, 3), "certificate revoked"},
 		{"a server under another name", strings.Replace(serve(server, listed), "127.0.0.1", "localhost", 1), ca.revoke(t), "hostname"},
 		{"a CRL of another authority", serve(server, listed), stranger.revoke(t), "must hold the same authorities"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			p := newPuppet(t, "server: "+test.url+"\n")
-			ca.enrol(t, p, own, test.crl)
-			out, complaint, status := p.apply(t, `$found = search_nodes('apache') notice("${found}")`)
-			got := notices(out)
-			if test.says == "" && (status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]") {
-				t.Errorf("gave %q, status %d\n%s", got, status, complaint)
-			}
-			if test.says != "" && (status != 1 || len(got) != 0 || !strings.Contains(complaint, test.says)) {
-				t.Errorf("gave %q, status %d, want an error with %q\n%s", got, status, test.says, complaint)
-			}
-		})
+	}
+	var codes []code
+	for _, test := range table {
+		p := newPuppet(t, "server: "+test.url+"\n")
+		ca.enrol(t, p, own, test.crl)
+		codes = append(codes, code{p, "search_nodes('apache')"})
+	}
+	for i, r := range evaluate(t, codes...) {
+		test := table[i]
+		if test.says == "" && string(r.Value) != `["web1.acme.net"]` {
+			t.Errorf("%s gave %s %s", test.name, r.Value, r.Error)
+		}
+		if test.says != "" && (r.Value != nil || !strings.Contains(r.Error, test.says)) {
+			t.Errorf("%s gave %s %q, want an error with %q", test.name, r.Value, r.Error, test.says)
+		}
+	}
+	out, complaint, status := codes[0].in.apply(t, `$m = search_nodes('apache') notice($m)`)
+	if got := notices(out); status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]" {
+		t.Errorf("puppet apply gave %q, status %d\n%s", got, status, complaint)
 	}
 }
 
@@ -172,8 +177,7 @@ func TestSearchNodesWithOtherCertificates(t *testing.T) {
 		"  cert: " + p.write(t, "own/cert.pem", block("CERTIFICATE", own.Certificate[0])) + "\n" +
 		"  key: " + p.write(t, "own/key.pem", block("PRIVATE KEY", key)) + "\n"
 	p.write(t, "muster.yaml", settings)
-	out, complaint, status := p.apply(t, `$found = search_nodes('apache') notice("${found}")`)
-	if got := notices(out); status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]" {
-		t.Errorf("gave %q, status %d\n%s", got, status, complaint)
+	if r := evaluate(t, code{p, "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
+		t.Errorf("gave %s %s", r.Value, r.Error)
 	}
 }

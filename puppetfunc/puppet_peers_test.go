@@ -5,8 +5,10 @@ package puppetfunc_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,6 +74,42 @@ func (p puppet) apply(t *testing.T, manifest string) (stdout, stderr string, sta
 	return out.String(), complaint.String(), 0
 }
 
+// code is a piece of Puppet code, and where it is evaluated.
+type code struct {
+	in   puppet
+	text string
+}
+
+// result is what it yields: a value, or an error in Puppet's words.
+type result struct {
+	Value json.RawMessage
+	Error string
+}
+
+// evaluate runs pieces of code in one process of the real Puppet.
+func evaluate(t *testing.T, codes ...code) []result {
+	t.Helper()
+	var cases []map[string]string
+	for _, c := range codes {
+		cases = append(cases, map[string]string{"confdir": c.in.conf, "modules": c.in.modules, "code": c.text})
+	}
+	input, err := json.Marshal(cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "ruby", "testdata/evaluate.rb")
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.Env = append(os.Environ(), "http_proxy=http://127.0.0.1:1", "LC_ALL=C.UTF-8") // a proxy is never asked
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	output, err := cmd.Output()
+	var results []result
+	if err != nil || json.Unmarshal(output, &results) != nil || len(results) != len(codes) {
+		t.Fatalf("%v: %s%s", err, output, complaint.String())
+	}
+	return results
+}
+
 // notices are the texts that a manifest's notice calls printed.
 func notices(stdout string) []string {
 	var out []string
@@ -100,13 +139,14 @@ func fleet(t *testing.T) *registry.Registry {
 		{"db2.acme.net", "acme", "production", "10.0.0.3", "mysql::master"},
 		{"db1.zenith.net", "zenith", "development", "10.0.1.1", "mysql::master"},
 	} {
-		_, err := r.Register(t.Context(), registry.Registration{
-			Identity: n.name, Auth: "cert", Classes: []string{n.class},
-			Facts: map[string]any{
-				"customer": n.customer, "environment": n.environment,
-				"networking": map[string]any{"ip": n.ip, "mtu": int64(1500)},
-			},
-		})
+		facts := map[string]any{
+			"customer": n.customer, "environment": n.environment,
+			"networking": map[string]any{"ip": n.ip, "mtu": int64(1500)},
+		}
+		if n.name == "db1.acme.net" {
+			facts["rack"] = int64(7)
+		}
+		_, err := r.Register(t.Context(), registry.Registration{Identity: n.name, Auth: "cert", Classes: []string{n.class}, Facts: facts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,41 +165,42 @@ func openServer(t *testing.T) string {
 	return h.URL
 }
 
-func TestSearchNodesInAManifest(t *testing.T) {
+func TestSearchNodesAnswers(t *testing.T) {
 	t.Parallel()
 	p := newPuppet(t, "server: "+openServer(t)+"\n")
-	for _, test := range []struct{ name, call, want string }{
-		{"words", `search_nodes("customer=acme mysql::master")`, `[db1.acme.net, db2.acme.net]`},
-		{"an expression", `search_nodes("customer=acme and !environment=production")`, `[db1.acme.net, web1.acme.net]`},
+	table := []struct{ name, call, want string }{
+		{"words", `search_nodes("customer=acme mysql::master")`, `["db1.acme.net","db2.acme.net"]`},
+		{"an expression", `search_nodes("customer=acme and !environment=production")`, `["db1.acme.net","web1.acme.net"]`},
 		{
 			"Mongo text with interpolation",
-			`search_nodes("{'facts.customer': '${customer}', 'facts.environment':${environment}, classes: 'mysql::master'}")`,
-			`[db1.acme.net]`,
+			`search_nodes("{'facts.customer': '${customer}', 'facts.environment':${env}, classes: 'mysql::master'}")`,
+			`["db1.acme.net"]`,
 		},
-		{"a hash", `search_nodes({ 'facts.customer' => 'acme', 'classes' => 'mysql::master' })`, `[db1.acme.net, db2.acme.net]`},
-		{"a hash with operators", `search_nodes({ 'facts.environment' => { '$in' => ['development'] }, 'identity' => /^db/ })`, `[db1.acme.net, db1.zenith.net]`},
-		{"bound in order", `search_nodes('customer=? mysql::master', { 'params' => [$customer] })`, `[db1.acme.net, db2.acme.net]`},
-		{"bound by name", `search_nodes('customer=$c', { 'params' => { 'c' => 'zenith' } })`, `[db1.zenith.net]`},
+		{"a hash", `search_nodes({ 'facts.customer' => 'acme', 'classes' => 'mysql::master' })`, `["db1.acme.net","db2.acme.net"]`},
+		{"a hash with operators", `search_nodes({ 'facts.environment' => { '$in' => ['development'] }, 'identity' => /^db/ })`, `["db1.acme.net","db1.zenith.net"]`},
+		{"bound in order", `search_nodes('customer=? mysql::master', { 'params' => [$customer] })`, `["db1.acme.net","db2.acme.net"]`},
+		{"bound by name", `search_nodes('customer=$c', { 'params' => { 'c' => 'zenith' } })`, `["db1.zenith.net"]`},
 		{"bound, not parsed", `search_nodes('customer=?', { 'params' => ['acme mysql::master'] })`, `[]`},
-		{"a fact", `search_nodes('mysql::master', { 'return' => 'networking.ip' })`, `[10.0.0.1, 10.0.1.1, 10.0.0.3]`},
+		{"a fact", `search_nodes('mysql::master', { 'return' => 'networking.ip' })`, `["10.0.0.1","10.0.1.1","10.0.0.3"]`},
 		{
-			"a list of paths", `search_nodes('apache', { 'return' => ['networking.ip', 'networking.mtu', 'nosuch'] })`,
-			`[{identity => web1.acme.net, networking.ip => 10.0.0.2, networking.mtu => 1500, nosuch => }]`,
+			"a list of paths", `search_nodes('apache', { 'return' => ['networking.ip', 'networking.mtu', 'rack'] })`,
+			`[{"identity":"web1.acme.net","networking.ip":"10.0.0.2","networking.mtu":1500,"rack":null}]`,
 		},
 		{"everything", `search_nodes('apache', { 'return' => 'full' })[0]['facts']['networking']['mtu'] + 1`, `1501`},
-		{"a limit", `search_nodes('mysql::master', { 'limit' => 1 })`, `[db1.acme.net]`},
-		{"sorted by a fact", `search_nodes('mysql::master', { 'sort' => 'facts.networking.ip' })`, `[db1.acme.net, db2.acme.net, db1.zenith.net]`},
+		{"a limit", `search_nodes('mysql::master', { 'limit' => 1 })`, `["db1.acme.net"]`},
+		{"sorted by a fact", `search_nodes('mysql::master', { 'sort' => 'facts.networking.ip' })`, `["db1.acme.net","db2.acme.net","db1.zenith.net"]`},
 		{"in a state", `search_nodes('mysql::master', { 'state' => 'expired' })`, `[]`},
-		{"in a dialect", `search_nodes("['=', 'certname', 'db1.acme.net']", { 'dialect' => 'ast' })`, `[db1.acme.net]`},
+		{"in a dialect", `search_nodes('["=", "certname", "db1.acme.net"]', { 'dialect' => 'ast' })`, `["db1.acme.net"]`},
 		{"nobody", `search_nodes('customer=nobody')`, `[]`},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			out, complaint, status := p.apply(t, `$customer = 'acme' $environment = 'development' $found = `+test.call+` notice("${found}")`)
-			if got := notices(out); status != 0 || len(got) != 1 || got[0] != test.want {
-				t.Errorf("%s gave %q, status %d, want %q\n%s", test.call, got, status, test.want, complaint)
-			}
-		})
+	}
+	var codes []code
+	for _, test := range table {
+		codes = append(codes, code{p, `$customer = 'acme' $env = 'development' ` + test.call})
+	}
+	for i, r := range evaluate(t, codes...) {
+		if got := string(r.Value); r.Error != "" || got != table[i].want {
+			t.Errorf("%s: %s gave %s %s, want %s", table[i].name, table[i].call, got, r.Error, table[i].want)
+		}
 	}
 }
 
@@ -182,13 +223,16 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 		fmt.Fprint(w, `{"count":0,"complete":true,"nodes":[]}`)
 	}))
 	t.Cleanup(cut.Close)
-	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that the client has gone
+		<-r.Context().Done()
+	}))
 	t.Cleanup(slow.Close)
-	for _, test := range []struct{ name, settings, call, says string }{
+	table := []struct{ name, settings, call, says string }{
 		{"no server", "server: http://127.0.0.1:1", `search_nodes('x')`, "no server answered: http://127.0.0.1:1: Failed to open TCP connection"},
 		{"no server of several", "servers: ['http://127.0.0.1:1', 'http://127.0.0.1:2']", `search_nodes('x')`, "; http://127.0.0.1:2: Failed"},
 		{"slow", "server: " + slow.URL + "\ntimeout: 1", `search_nodes('x')`, "no answer within 1 seconds"},
-		{"cut off", "server: " + cut.URL, `search_nodes('x')`, "no server answered"},
+		{"cut off", "server: " + cut.URL, `search_nodes('x')`, "half an answer: 38 of 1000 bytes"},
 		{"half by count", "server: " + answers(200, `{"count":2,"complete":true,"nodes":["a"]}`), `search_nodes('x')`, "half an answer: it announces 2 nodes and holds 1"},
 		{"half by its own word", "server: " + answers(200, `{"count":1,"complete":false,"nodes":["a"]}`), `search_nodes('x')`, "not complete"},
 		{"an empty object", "server: " + answers(200, `{}`), `search_nodes('x')`, "no list of nodes"},
@@ -202,27 +246,24 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 		{"an unknown setting for TLS", "ssl: {cafile: x}", `search_nodes('x')`, "unknown key 'ssl.cafile'"},
 		{"not YAML", "a: [", `search_nodes('x')`, "muster.yaml cannot be read"},
 		{"no token", "token_file: /nosuch", `search_nodes('x')`, "the token cannot be read"},
-		{"a hole", "server: " + real, `search_nodes('apache', { 'return' => 'ec2.ip' })`, "web1.acme.net has no 'ec2.ip'"},
+		{"an unknown fact", "server: " + real, `search_nodes('custmer=acme')`, "no node has the fact custmer; want customer"},
+		{"an unknown fact to return", "server: " + real, `search_nodes('apache', { 'return' => 'ec2.ip' })`, "no node has the fact ec2.ip"},
+		{"a hole", "server: " + real, `search_nodes('customer=acme', { 'return' => 'rack' })`, "db2.acme.net has no 'rack'"},
 		{"an unknown option", "server: " + real, `search_nodes('x', { 'retrn' => 'identity' })`, "unrecognized key 'retrn'"},
 		{"a secret", "server: " + real, `search_nodes({ 'facts.customer' => Sensitive('x') })`, "cannot hold a value of the type Sensitive"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			p := newPuppet(t, test.settings+"\n")
-			out, complaint, status := p.apply(t, `$found = `+test.call+` notice("reached: ${found}")`)
-			if status != 1 || len(notices(out)) != 0 {
-				t.Errorf("the manifest compiled (status %d): %s", status, out)
-			}
-			if strings.Count(complaint, "Error:") != 2 || strings.Count(complaint, "\n") != 1 {
-				t.Errorf("want one line with one error, got\n%s", complaint)
-			}
-			if !strings.Contains(complaint, test.says) {
-				t.Errorf("want something with %q, got\n%s", test.says, complaint)
-			}
-			if strings.Contains(complaint, ".rb:") || strings.Contains(complaint, "Net::") {
-				t.Errorf("want no Ruby in the error, got\n%s", complaint)
-			}
-		})
+	}
+	var codes []code
+	for _, test := range table {
+		codes = append(codes, code{newPuppet(t, test.settings+"\n"), test.call})
+	}
+	for i, r := range evaluate(t, codes...) {
+		test := table[i]
+		if r.Value != nil || !strings.Contains(r.Error, test.says) {
+			t.Errorf("%s gave %s %q, want an error with %q", test.name, r.Value, r.Error, test.says)
+		}
+		if strings.Contains(r.Error, "\n") || strings.Contains(r.Error, ".rb:") || strings.Contains(r.Error, "Net::") {
+			t.Errorf("%s: want one line without Ruby in it, got\n%s", test.name, r.Error)
+		}
 	}
 }
 
@@ -233,9 +274,27 @@ func TestSearchNodesGoesOnWithTheNextServer(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 	t.Cleanup(broken.Close)
 	p := newPuppet(t, "servers:\n  - http://127.0.0.1:1\n  - "+broken.URL+"\n  - "+openServer(t)+"\n")
-	out, complaint, status := p.apply(t, `$found = search_nodes('apache') notice("${found}")`)
-	if got := notices(out); status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]" {
+	if r := evaluate(t, code{p, "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
+		t.Errorf("gave %s %s", r.Value, r.Error)
+	}
+}
+
+// The whole of puppet apply, as in the README.
+func TestPuppetApply(t *testing.T) {
+	t.Parallel()
+	p := newPuppet(t, "server: "+openServer(t)+"\n")
+	out, complaint, status := p.apply(t, `$m = search_nodes("customer=acme mysql::master") notice($m) notice(size($m))`)
+	if got := notices(out); status != 0 || !slices.Equal(got, []string{"[db1.acme.net, db2.acme.net]", "2"}) {
 		t.Errorf("gave %q, status %d\n%s", got, status, complaint)
+	}
+	for call, says := range map[string]string{
+		`search_nodes('customer=acme and')`:                            "search_nodes: the query was refused: ",
+		`search_nodes('apache', { 'server' => 'http://127.0.0.1:1' })`: "search_nodes: no server answered: http://127.0.0.1:1: ",
+	} {
+		out, complaint, status := p.apply(t, `$m = `+call+` notice("reached: ${m}")`)
+		if status != 1 || len(notices(out)) != 0 || strings.Count(complaint, "\n") != 1 || !strings.Contains(complaint, says) {
+			t.Errorf("%s: status %d, %s\n%s", call, status, out, complaint)
+		}
 	}
 }
 
@@ -265,13 +324,13 @@ func TestSearchNodesWithAToken(t *testing.T) {
 	p := newPuppet(t, "")
 	file := p.write(t, "token", secret+"\n")
 	p.write(t, "muster.yaml", "server: "+h.URL+"\ntoken_file: "+file+"\n")
-	out, complaint, status := p.apply(t, `$found = search_nodes('apache') notice("${found}")`)
-	if got := notices(out); status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]" {
-		t.Errorf("gave %q, status %d\n%s", got, status, complaint)
+	without := newPuppet(t, "server: "+h.URL+"\n")
+	results := evaluate(t, code{p, "search_nodes('apache')"}, code{without, "search_nodes('apache')"})
+	if string(results[0].Value) != `["web1.acme.net"]` {
+		t.Errorf("gave %s %s", results[0].Value, results[0].Error)
 	}
-	p.write(t, "muster.yaml", "server: "+h.URL+"\n")
-	if _, complaint, status := p.apply(t, `search_nodes('apache')`); status != 1 || !strings.Contains(complaint, "HTTP 401: this server must know who asks") {
-		t.Errorf("without a token: status %d\n%s", status, complaint)
+	if !strings.Contains(results[1].Error, "HTTP 401: this server must know who asks") {
+		t.Errorf("without a token: %s %s", results[1].Value, results[1].Error)
 	}
 }
 

@@ -3,7 +3,6 @@ package query
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,9 +10,6 @@ import (
 // parseAST reads PuppetDB's queries in their JSON form. A condition without
 // "from" is one on the inventory.
 func (r *reader) parseAST(text string) (*Query, error) {
-	if err := relaxedDepth(text); err != nil {
-		return nil, err
-	}
 	v, err := readRelaxed(text)
 	if err != nil {
 		return nil, err
@@ -121,6 +117,9 @@ func (a *astReader) extract(v relaxed, args []relaxed, q *pdbQuery) error {
 		return mistake(v, "extract takes the fields to show and a condition", `["extract", ["certname"], …]`)
 	}
 	names := args[0].items
+	if args[0].kind != relaxedArray && args[0].kind != relaxedString {
+		return mistake(args[0], "these are no fields", `["certname"]`)
+	}
 	if args[0].kind == relaxedString || len(names) > 0 && names[0].text == "function" {
 		names = []relaxed{args[0]}
 	}
@@ -190,11 +189,9 @@ func (a *astReader) column(v relaxed) (pdbColumn, error) {
 	return c, err
 }
 
-var astField = regexp.MustCompile(`^(?:` + pqlWord + `)$`)
-
 // field reads a name, or one of the older tuples of a kind and a name.
 func (a *astReader) field(v relaxed) (pdbField, error) {
-	if v.kind == relaxedString && astField.MatchString(v.text) {
+	if v.kind == relaxedString && v.text != "" && fieldLength(v.text) == len(v.text) {
 		f := splitField(v.text, v.pos)
 		f.end = v.end
 		return f, nil

@@ -30,7 +30,7 @@ type serverCase struct {
 	VersionDependent bool `json:"version_dependent"`
 }
 
-func readServerCases(t *testing.T, name string) []serverCase {
+func readServerCases(t testing.TB, name string) []serverCase {
 	t.Helper()
 	f, err := os.Open("testdata/cases/" + name)
 	if err != nil {
@@ -142,7 +142,7 @@ func (c *serverCase) answer(t *testing.T, q *Query) []string {
 }
 
 // checkRefusal holds every refusal to the promise of its type and position.
-func checkRefusal(t *testing.T, text string, err error) *SyntaxError {
+func checkRefusal(t testing.TB, text string, err error) *SyntaxError {
 	t.Helper()
 	syn, ok := errors.AsType[*SyntaxError](err)
 	if !ok {

@@ -24,20 +24,21 @@ type andNode struct {
 	Terms []*notNode `parser:"@@ ( 'and':Key @@ )*"`
 }
 
+// notNode is one operand with what negates it. The usual comparison, a name,
+// an operator and a value, has no node of its own: nodes are what takes time.
 type notNode struct {
-	Nots []string  `parser:"@( 'not':Key | '!':Punct )*"`
-	Term *termNode `parser:"@@"`
-}
-
-type termNode struct {
 	Pos    lexer.Position
-	Group  *orNode     `parser:"  '(':Punct @@ ')':Punct"`
+	Nots   []string    `parser:"@( 'not':Key | '!':Punct )*"`
+	Word   string      `parser:"( ( @Word"`
+	String string      `parser:"  | @String"`
+	Call   *callNode   `parser:"  | @@ )"`
+	Test   *opNode     `parser:"  @@?"`
+	Group  *orNode     `parser:"| '(':Punct @@ ')':Punct"`
 	Regex  string      `parser:"| @Regex"`
 	Saved  string      `parser:"| @Saved"`
 	Exists *existsNode `parser:"| @@"`
 	Change *changeNode `parser:"| 'changed':Key @@"`
-	Quant  *quantNode  `parser:"| @@"`
-	Test   *testNode   `parser:"| @@"`
+	Quant  *quantNode  `parser:"| @@ )"`
 }
 
 type existsNode struct {
@@ -58,16 +59,11 @@ type quantNode struct {
 	Test   *opNode      `parser:"| @@ )"`
 }
 
-type testNode struct {
-	Of   *operandNode `parser:"@@"`
-	Test *opNode      `parser:"@@?"`
-}
-
 type operandNode struct {
 	Pos    lexer.Position
-	Call   *callNode `parser:"  @@"`
-	Word   string    `parser:"| @Word"`
+	Word   string    `parser:"  @Word"`
 	String string    `parser:"| @String"`
+	Call   *callNode `parser:"| @@"`
 }
 
 type callNode struct {
@@ -76,12 +72,12 @@ type callNode struct {
 	Output string   `parser:"')':Punct @Word?"`
 }
 
-// opNode is everything that can follow an operand; a new operator is added
-// here and in reader.test.
+// opNode is everything that can follow an operand.
 type opNode struct {
 	Pos     lexer.Position
 	Op      string       `parser:"  ( @Op"`
-	Value   *valueNode   `parser:"    @@ )"`
+	Text    string       `parser:"    ( @Value"`
+	Value   *valueNode   `parser:"    | @@ ) )"`
 	Is      []string     `parser:"| 'is':Key @'not':Key? @'null':Key"`
 	Between *betweenNode `parser:"| 'between':Key @@"`
 	Date    *dateNode    `parser:"| @@"`
@@ -143,8 +139,8 @@ type pipeNode struct {
 
 type columnNode struct {
 	Pos  lexer.Position
-	Call *callNode `parser:"  @@"`
-	Word string    `parser:"| @Word"`
+	Word string    `parser:"  @Word"`
+	Call *callNode `parser:"| @@"`
 }
 
 type orderNode struct {

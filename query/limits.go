@@ -20,6 +20,9 @@ func tooLong(d Dialect, text string) error {
 	if len(text) <= maxBytes {
 		return nil
 	}
+	if d == "" {
+		d = dialectAuto
+	}
 	return &SyntaxError{
 		Dialect: d, Text: text, Offset: maxBytes, End: len(text),
 		Problem: fmt.Sprintf("the query is longer than %d bytes", maxBytes),

@@ -165,7 +165,7 @@ func (l *lowerer) or(n *orNode) (Expr, error) {
 func (l *lowerer) and(n *andNode) (Expr, error) {
 	var parts []Expr
 	for _, term := range n.Terms {
-		part, err := l.term(term.Term)
+		part, err := l.term(term)
 		if err != nil {
 			return nil, err
 		}
@@ -177,8 +177,11 @@ func (l *lowerer) and(n *andNode) (Expr, error) {
 	return and(parts...), nil
 }
 
-func (l *lowerer) term(n *termNode) (Expr, error) {
+func (l *lowerer) term(n *notNode) (Expr, error) {
 	start := n.Pos.Offset
+	if len(n.Nots) > 0 {
+		start = l.tokens[l.index(start)+len(n.Nots)].Pos.Offset
+	}
 	switch {
 	case n.Group != nil:
 		return l.or(n.Group)
@@ -197,7 +200,11 @@ func (l *lowerer) term(n *termNode) (Expr, error) {
 	case n.Quant != nil:
 		return l.quantified(n.Quant, start)
 	}
-	return l.test(n.Test, start)
+	of := &operandNode{Pos: at(start), Word: n.Word, String: n.String, Call: n.Call}
+	if n.Test != nil {
+		return l.compare(of, n.Test, "", start)
+	}
+	return l.bareClass(of, start)
 }
 
 func (l *lowerer) exists(n *existsNode, start int) (Expr, error) {
@@ -278,25 +285,22 @@ func (l *lowerer) quantified(n *quantNode, start int) (Expr, error) {
 	return &Has{Path: path, Quant: n.Quant, Expr: inside, View: "native", Start: start, End: l.after(start)}, nil
 }
 
-// test is a bare class or a comparison.
-func (l *lowerer) test(n *testNode, start int) (Expr, error) {
-	if n.Test != nil {
-		return l.compare(n.Of, n.Test, "", start)
-	}
+// bareClass is an operand that stands alone.
+func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 	switch {
-	case n.Of.Call != nil:
+	case n.Call != nil:
 		return nil, l.fail(start, l.end(start), "a function needs a comparison", "an operator such as = after it")
 	case l.inElement:
 		return nil, l.fail(start, l.end(start), "a class can not stand inside of any … { }", "a comparison of a part of the element")
-	case n.Of.String != "":
-		name, err := unquote(n.Of.String, start)
+	case n.String != "":
+		name, err := unquote(n.String, start)
 		if err != nil {
 			return nil, err
 		}
-		return classExpr(textValue(classKey(name)), start, start+len(n.Of.String)), nil
+		return classExpr(textValue(classKey(name)), start, start+len(n.String)), nil
 	}
-	word := n.Of.Word
-	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 {
+	word := n.Word
+	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?", r) }); i >= 0 {
 		return nil, l.badName(word, start, i)
 	}
 	if word == "?" {

@@ -29,7 +29,10 @@ func (l *pdbLowerer) column(f pdbField) (pdbCol, error) {
 	if f.text == "certname" {
 		return pdbCol{"name", Path{Field: "identity"}}, nil
 	}
-	c, ok := l.columnsOf()[name]
+	c, ok := pdbColumnsOf[l.entity][name]
+	if !ok && pdbEntities[l.entity] == "" {
+		c, ok = pdbNodeColumns[name]
+	}
 	switch {
 	case !ok || below && c.path.Field != "facts" && c.path.Field != "trusted" || below && c.path.Steps != nil:
 		return pdbCol{}, l.unknownColumn(f)
@@ -64,26 +67,15 @@ var (
 	}
 )
 
-// columnsOf is every field of the entity but certname.
-func (l *pdbLowerer) columnsOf() map[string]pdbCol {
-	all := map[string]pdbCol{}
-	for name, c := range pdbColumnsOf[l.entity] {
-		all[name] = c
-	}
-	if pdbEntities[l.entity] == "" {
-		for name, c := range pdbNodeColumns {
-			all[name] = c
-		}
-	}
-	return all
-}
-
 func (l *pdbLowerer) unknownColumn(f pdbField) error {
 	known := []string{"certname"}
-	for _, name := range sortedKeys(l.columnsOf()) {
+	for _, name := range sortedKeys(pdbColumnsOf[l.entity]) {
 		if !strings.Contains(name, " ") { // the older tuples have no name of their own
 			known = append(known, name)
 		}
+	}
+	if pdbEntities[l.entity] == "" {
+		known = append(known, sortedKeys(pdbNodeColumns)...)
 	}
 	e := &SyntaxError{Offset: f.pos, End: f.end, Problem: quote(f.text) + " is not a field of " + l.entity}
 	e.Hint = "the fields of " + l.entity + " are " + strings.Join(known, ", ")
@@ -235,7 +227,7 @@ func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	switch t.op {
 	case "=", "!=", "in":
 		if t.value.Kind == "text" && t.value.Text != "Class" {
-			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "Class")
+			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "'Class'")
 		}
 	case "~", "!~":
 		if err := l.regexTest(t, probe); err != nil {
@@ -250,7 +242,7 @@ func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	if probe.matches(&scope{doc: &Document{}, element: "Class"}) {
 		return All{}, nil
 	}
-	return Not{All{}}, nil
+	return noNode(t), nil
 }
 
 // testEnded answers whether a node was deactivated or has expired; when is not

@@ -7,20 +7,24 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
 // parsePQL reads PuppetDB's query language over the entities that we hold.
 func (r *reader) parsePQL(text string) (*Query, error) {
-	if err := pqlDepth(text); err != nil {
+	tokens := cutPQL(text)
+	if err := pqlDepth(tokens); err != nil {
 		return nil, err
 	}
-	parsed, err := pqlParser.ParseString("", text)
+	peek, err := lexer.Upgrade(&tokenReader{tokens})
 	if err != nil {
-		return nil, pqlMistake(text, err)
+		return nil, err
 	}
-	p := &pqlReader{reader: r, text: text}
+	parsed, err := pqlParser().ParseFromLexer(peek)
+	if err != nil {
+		return nil, pqlMistake(text, tokens, err)
+	}
+	p := &pqlReader{reader: r}
 	q, err := p.query(parsed)
 	if err != nil {
 		return nil, err
@@ -33,112 +37,9 @@ func (r *reader) parsePQL(text string) (*Query, error) {
 	return out, nil
 }
 
-// pqlDepth refuses nesting beyond maxDepth before the grammar sees the text.
-func pqlDepth(text string) error {
-	tokens, err := pqlLexer.LexString("", text)
-	for depth := 0; err == nil; {
-		t, lexErr := tokens.Next()
-		if lexErr != nil || t.EOF() {
-			break
-		}
-		if t.Type != pqlTokens["Punct"] {
-			continue
-		}
-		switch t.Value {
-		case "(", "[", "{":
-			if depth++; depth > maxDepth {
-				return &SyntaxError{Offset: t.Pos.Offset, End: tokenEnd(t), Problem: fmt.Sprintf("brackets are nested deeper than %d", maxDepth), Want: "a flatter query"}
-			}
-		case ")", "]", "}":
-			depth--
-		}
-	}
-	return nil
-}
-
-var pqlTokens = pqlLexer.Symbols()
-
-// pqlMistake says in words what the grammar found at its first mistake.
-func pqlMistake(text string, err error) *SyntaxError {
-	e := &SyntaxError{Offset: len(text), End: len(text), Problem: "the query ends too soon"}
-	if pe, ok := err.(participle.Error); ok {
-		e.Offset = min(pe.Position().Offset, len(text))
-	}
-	var before, at lexer.Token
-	tokens, _ := pqlLexer.LexString("", text)
-	for {
-		t, err := tokens.Next()
-		if err != nil || t.EOF() {
-			break
-		}
-		if t.Pos.Offset >= e.Offset {
-			at = t
-			break
-		}
-		before = t
-	}
-	if at.Value != "" {
-		e.End = tokenEnd(at)
-		e.Problem = quote(at.Value) + " cannot stand here"
-	}
-	e.Want = pqlWant(before)
-	switch {
-	case at.Type == pqlTokens["BadString"]:
-		e.Problem, e.Want = "unclosed quote", "a closing "+at.Value[:1]
-	case before.Value == "is" && at.Value != "":
-		e.Want = "null or not null"
-	case strings.EqualFold(at.Value, "xor") || at.Value == "&" || at.Value == "|":
-		e.Hint = "conditions are joined by and, or and !"
-	}
-	return e
-}
-
-// pqlWant is what may follow a token.
-func pqlWant(before lexer.Token) string {
-	switch {
-	case before.Value == "":
-		return "an entity: inventory, nodes, facts, fact_contents or resources"
-	case before.Type == pqlTokens["Op"]:
-		return "a value: a number, true, false, or text in quotes"
-	case before.Type == pqlTokens["Word"]:
-		return pqlWantAfterWord(strings.ToLower(before.Value))
-	}
-	switch before.Value {
-	case "{":
-		return "a condition, a clause such as order by, or }"
-	case "(", "!":
-		return "a condition"
-	case "[", ",":
-		return "a name or a value"
-	}
-	return "and, or, a clause such as order by, or the closing bracket"
-}
-
-func pqlWantAfterWord(word string) string {
-	switch word {
-	case "and", "or", "not":
-		return "a condition"
-	case "is":
-		return "null or not null"
-	case "in":
-		return "a list in brackets, or a subquery"
-	case "by":
-		return "a field"
-	case "limit", "offset":
-		return "a number"
-	case "null", "true", "false":
-		return "and, or, a clause such as order by, or the closing bracket"
-	}
-	if slices.Contains(entities[:], word) {
-		return "[ or {"
-	}
-	return "a comparison: =, !=, ~, !~, <, <=, >, >=, in, is null"
-}
-
 // pqlReader turns the grammar's tree into a query to PuppetDB.
 type pqlReader struct {
 	*reader
-	text     string
 	warnings []string
 }
 
@@ -221,7 +122,7 @@ func (p *pqlReader) column(n *pqlColumn) (pdbColumn, error) {
 		return c, err
 	}
 	if len(n.Call.Args) == 1 {
-		c.field = splitField(n.Call.Args[0].Value, n.Call.Args[0].Pos.Offset)
+		c.field = splitField(n.Call.Args[0].Token.Value, n.Call.Args[0].Token.Pos.Offset)
 	}
 	return c, nil
 }
@@ -286,8 +187,8 @@ func (p *pqlReader) not(n *pqlNot) (*pdbTest, error) {
 func (p *pqlReader) tuple(n *pqlTuple) (*pdbTest, error) {
 	t := &pdbTest{op: "in", pos: n.Open.Pos.Offset}
 	for _, f := range n.Fields {
-		t.fields = append(t.fields, splitField(f.Value, f.Pos.Offset))
-		t.end = tokenEnd(f)
+		t.fields = append(t.fields, splitField(f.Token.Value, f.Token.Pos.Offset))
+		t.end = tokenEnd(f.Token)
 	}
 	return t, p.source(n.Source, t)
 }
@@ -374,17 +275,17 @@ func (p *pqlReader) value(n *pqlValue) (v Value, pos, end int, err error) {
 	t := n.Scalar
 	pos, end = t.Pos.Offset, tokenEnd(t)
 	switch t.Type {
-	case pqlTokens["Number"]:
+	case pqlNumber:
 		v = numberValue(t.Value)
 		if !v.number.ok {
 			err = &SyntaxError{Offset: pos, End: end, Problem: "the number is too large", Want: "a smaller one"}
 		}
-	case pqlTokens["Param"]:
+	case pqlParam:
 		v, err = p.bound(t.Value, pos, end)
-	case pqlTokens["Regex"]:
+	case pqlRegex:
 		last := strings.LastIndexByte(t.Value, '/')
 		v = Value{Kind: "regex", Text: strings.ReplaceAll(t.Value[1:last], `\/`, `/`), Flags: t.Value[last+1:]}
-	case pqlTokens["String"]:
+	case pqlString:
 		v, err = p.quoted(t)
 	default:
 		switch strings.ToLower(t.Value) {

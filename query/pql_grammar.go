@@ -1,6 +1,8 @@
 package query
 
 import (
+	"sync"
+
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
@@ -28,9 +30,13 @@ type pqlColumn struct {
 }
 
 type pqlCallArgs struct {
-	Open  lexer.Token   `parser:"@'(':Punct"`
-	Args  []lexer.Token `parser:"( @( Word | String ) ( ',':Punct @( Word | String ) )* )?"`
-	Close lexer.Token   `parser:"@')':Punct"`
+	Open  lexer.Token `parser:"@'(':Punct"`
+	Args  []*pqlName  `parser:"( @@ ( ',':Punct @@ )* )?"`
+	Close lexer.Token `parser:"@')':Punct"`
+}
+
+type pqlName struct {
+	Token lexer.Token `parser:"@Word"`
 }
 
 type pqlBody struct {
@@ -69,9 +75,9 @@ type pqlNot struct {
 
 // pqlTuple is several fields at once in a subquery or a list.
 type pqlTuple struct {
-	Open   lexer.Token   `parser:"@'[':Punct"`
-	Fields []lexer.Token `parser:"@Word ( ',':Punct @Word )* ']':Punct"`
-	Source *pqlSource    `parser:"'in':Word @@"`
+	Open   lexer.Token `parser:"@'[':Punct"`
+	Fields []*pqlName  `parser:"@@ ( ',':Punct @@ )* ']':Punct"`
+	Source *pqlSource  `parser:"'in':Word @@"`
 }
 
 // pqlLeaf begins with a name: an entity before a brace, else a field.
@@ -108,27 +114,8 @@ type pqlList struct {
 	Close lexer.Token `parser:"@( ']':Punct | ')':Punct )"`
 }
 
-const (
-	// A part of a path between quotes ends at a quote that something other than
-	// a name follows, so quotes inside need no backslash.
-	pqlQuotedPart = `"(?:\\[\s\S]|[^"\\]|"+[^"\s.\[\]=!<>~,(){}\\])*"+`
-	pqlPart       = `[\p{L}\p{N}_$@/+%:-]+`
-	pqlWord       = `[A-Za-z_][\w:-]*\??(?:\.(?:` + pqlQuotedPart + `|` + pqlPart + `)|\[\d+\])*`
-)
-
-var pqlLexer = lexer.MustStateful(lexer.Rules{"Root": {
-	{Name: "space", Pattern: `\s+`},
-	{Name: "Word", Pattern: pqlWord},
-	{Name: "String", Pattern: `"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'`},
-	{Name: "Number", Pattern: `-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?`},
-	{Name: "Op", Pattern: `~>|=~|!~|!=|==|<=|>=|=|<|>|~`},
-	{Name: "Punct", Pattern: `[\[\](){},!]`},
-	{Name: "Param", Pattern: `\$[A-Za-z_]\w*|\?`},
-	{Name: "Regex", Pattern: regexToken},
-	{Name: "BadString", Pattern: `["'][\s\S]*`},
-	{Name: "BadChar", Pattern: `[\s\S]`},
-}})
-
-// Without lookahead the first mistake is reported where it stands.
-var pqlParser = participle.MustBuild[pqlQuery](
-	participle.Lexer(pqlLexer), participle.CaseInsensitive("Word"), participle.UseLookahead(0))
+// pqlParser is built at its first use and never changes. Without lookahead the
+// first mistake is reported where it stands.
+var pqlParser = sync.OnceValue(func() *participle.Parser[pqlQuery] {
+	return participle.MustBuild[pqlQuery](participle.Lexer(pqlNames), participle.CaseInsensitive("Word"), participle.UseLookahead(0))
+})

@@ -201,11 +201,15 @@ func (p *printer) has(h *Has) {
 
 // operand writes a path with the functions that say how it is read.
 func (p *printer) operand(path Path, view string, fold, count bool) string {
+	return p.wrapped(path, view, viewOf(path, p.strict), fold, count)
+}
+
+// wrapped is operand where the usual view is another than the path's own.
+func (p *printer) wrapped(path Path, view, usual string, fold, count bool) string {
 	text := p.path(path)
-	usual := viewOf(path, p.strict)
 	wrap := ""
 	switch {
-	case view == usual:
+	case view == usual || count:
 	case view == viewOf(path, false):
 		wrap = "native"
 	case view == "version":

@@ -77,6 +77,9 @@ func (t *pdbTest) ast() string {
 	case "null", "notnull":
 		return astArray(`"null?"`, jsonString(t.fields[0].text), strconv.FormatBool(t.op == "null"))
 	case "in":
+		if t.query != nil {
+			return astArray(`"in"`, jsonString(t.fields[0].text), t.query.ast())
+		}
 		return astArray(`"in"`, jsonString(t.fields[0].text), astArray(`"array"`, astText(&t.value)))
 	}
 	return astArray(jsonString(t.op), jsonString(t.fields[0].text), astText(&t.value))

@@ -7,8 +7,8 @@ import (
 // compare writes a comparison. Where an absent fact counts as true, that is
 // said in front.
 func (p *printer) compare(c *Compare, level int) {
-	usual := negative(c.Op) && (c.View == "typed" || c.View == "mongo") && (c.Quant == "all" || c.Quant == "self")
-	if c.Absent == usual || c.Count {
+	usual := negative(c.Op) && c.Value.Kind != "null" && (c.View == "typed" || c.View == "mongo") && (c.Quant == "all" || c.Quant == "self")
+	if c.View == "mongo" || c.Absent == usual || c.Count || usual && c.Quant == "all" {
 		p.bare(c)
 		return
 	}
@@ -40,16 +40,15 @@ func (p *printer) bare(c *Compare) {
 	path, keys := c.Path, false
 	if n := len(path.Steps); n > 0 && path.Steps[n-1].Kind == "keys" {
 		path.Steps, keys = path.Steps[:n-1], true
-		if path.Field == "facts" && path.plain() && n > 2 {
-			p.fail("%s has no words for these keys", p.dialect)
-		}
 	}
-	view := c.View
-	patterned := c.Value.Kind == "regex" && p.strict && c.Path.Field == "classes" && view == "text"
-	if patterned || c.Value.Kind == "null" && view == "native" {
-		view = viewOf(path, p.strict)
+	view, usual := c.View, viewOf(path, p.strict)
+	if c.Value.Kind == "regex" && p.strict && path.Field == "classes" {
+		usual = "text" // select searches a class as it is spelled
 	}
-	left := p.operand(path, view, c.Fold, c.Count)
+	if c.Value.Kind == "null" && view == "native" {
+		view = usual
+	}
+	left := p.wrapped(path, view, usual, c.Fold, c.Count)
 	if q := p.quantifier(c); q != "" {
 		p.b.WriteString(q + " ")
 	}
@@ -95,6 +94,9 @@ func plainClass(name string) bool {
 // quantifier is the word in front, empty where it is the usual one.
 func (p *printer) quantifier(c *Compare) string {
 	usual := "any"
+	if c.View == "mongo" && (c.Value.Kind == "null" || negative(c.Op) && c.Absent) {
+		return "" // the server's rules have no quantifiers
+	}
 	switch {
 	case c.Value.Kind == "list" && (c.Op == "=" || c.Op == "!="), c.Value.Kind == "null":
 		usual = "self"
@@ -102,6 +104,9 @@ func (p *printer) quantifier(c *Compare) string {
 		usual = "all"
 	}
 	if c.Quant == usual {
+		if usual == "all" && !c.Absent && (c.View == "typed" || c.View == "mongo") {
+			return "all" // without the word, an absent fact would do
+		}
 		return ""
 	}
 	if c.Quant == "self" {
@@ -253,10 +258,13 @@ func slashable(v *Value) bool {
 // plainValue reports whether text needs no quotes as a value of any kind of
 // comparison.
 func plainValue(text string) bool {
+	if parseDecimal(text).ok {
+		return false
+	}
 	for i, r := range text {
 		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
-		case i > 0 && ('0' <= r && r <= '9' || strings.ContainsRune("_-.:", r)):
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		case i > 0 && strings.ContainsRune("_-.:", r):
 		default:
 			return false
 		}

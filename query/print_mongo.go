@@ -183,15 +183,48 @@ func (m *mongoPrinter) element(e Expr) string {
 	if !ok {
 		parts = And{e}
 	}
-	if n := m.sharing(parts); n < len(parts) {
-		m.fail("one document cannot hold these operators on one element")
-		return "{}"
-	}
-	ops := make([]string, len(parts))
-	for i, part := range parts {
-		_, ops[i] = m.operator(part)
+	var ops []string
+	for len(parts) > 0 {
+		n := equalities(parts)
+		text := ""
+		if n > 1 {
+			text = m.all(parts[:n])
+		} else {
+			n = 1
+			_, text = m.operator(parts[0])
+		}
+		parts = parts[n:]
+		name, _, _ := strings.Cut(text, ":")
+		switch {
+		case slices.Contains(ops, text):
+			// Said already.
+		case text == "", slices.ContainsFunc(ops, func(op string) bool { return strings.HasPrefix(op, name+":") }):
+			m.fail("one document cannot hold these operators on one element")
+		default:
+			ops = append(ops, text)
+		}
 	}
 	return "{" + strings.Join(ops, ", ") + "}"
+}
+
+// equalities is how many of parts, from the first on, are members of one $all.
+func equalities(parts []Expr) int {
+	for i, part := range parts {
+		c, ok := part.(*Compare)
+		if !ok || c.Op != "=" && c.Op != "=~" || c.Op == "=" && c.Value.Kind == "regex" {
+			return i
+		}
+	}
+	return len(parts)
+}
+
+func (m *mongoPrinter) all(parts []Expr) string {
+	texts := make([]string, len(parts))
+	for i, part := range parts {
+		c := *part.(*Compare)
+		texts[i] = m.value(&c.Value)
+	}
+	return `"$all": [` + strings.Join(texts, ", ") + "]"
 }
 
 // field is the dotted name of a path.

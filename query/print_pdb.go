@@ -3,7 +3,6 @@ package query
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,11 +25,14 @@ func printPDB(q *Query, d Dialect, write func(*pdbQuery) string) (string, error)
 	return "", fmt.Errorf("%s cannot say this: %w", d, err)
 }
 
+// errTooLarge says that a query is within the limits in one dialect only.
+var errTooLarge = errors.New("it would be beyond a limit")
+
 // readable refuses what a query has become too long or too deep for.
 func readable(text string, d Dialect) error {
 	_, err := Parse(text, Options{Dialect: d})
 	if syn, ok := errors.AsType[*SyntaxError](err); ok {
-		return errors.New(syn.Problem)
+		return fmt.Errorf("%w: %s", errTooLarge, syn.Problem)
 	}
 	return err
 }
@@ -126,8 +128,6 @@ func (a *asker) field(p Path) string {
 	return ""
 }
 
-var pdbPlainPart = regexp.MustCompile(`^` + pqlPart + `$`)
-
 // below writes the parts of a path; that a dot ends a part, and does not
 // belong to the name of a fact, is said by quotes.
 func (a *asker) below(p Path) string {
@@ -135,20 +135,20 @@ func (a *asker) below(p Path) string {
 	b.WriteString(p.Field)
 	plain := true
 	for _, s := range p.Steps {
-		plain = plain && s.Kind == "name" && pdbPlainPart.MatchString(s.Key)
+		plain = plain && s.Kind == "name" && (s.Key != "" && plainPart(s.Key) == len(s.Key))
 	}
 	strict := p.Field == "facts" && p.Flat == "" && plain && len(p.Steps) > 1
 	for i, s := range p.Steps {
 		switch {
 		case s.Kind == "index":
 			fmt.Fprintf(&b, "[%d]", s.Pos)
-		case strict && i == len(p.Steps)-1, !pdbPlainPart.MatchString(s.Key):
+		case strict && i == len(p.Steps)-1, !(s.Key != "" && plainPart(s.Key) == len(s.Key)):
 			b.WriteString(`."` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.Key) + `"`)
 		default:
 			b.WriteString("." + s.Key)
 		}
 	}
-	if text := b.String(); splitField(text, 0).flat == p.Flat {
+	if text := b.String(); p.Field != "facts" || splitField(text, 0).flat == p.Flat {
 		return text
 	}
 	a.fail("it cannot say which dots of %s are part of a name", p)
@@ -172,7 +172,9 @@ func (a *asker) test(e Expr) *pdbTest {
 		return a.exists(e)
 	case *Compare:
 		return a.compare(e)
-	case *Subquery, *Changed:
+	case *Subquery:
+		return a.among(e)
+	case *Changed:
 	}
 	a.fail("it has no words for this")
 	return &pdbTest{}
@@ -194,6 +196,19 @@ func (a *asker) join(op string, parts []Expr) *pdbTest {
 		return negated(a.nothing())
 	}
 	return t
+}
+
+// among asks for a value that another query selects.
+func (a *asker) among(s *Subquery) *pdbTest {
+	q, err := askPDB(s.Query, a.dialect)
+	if err != nil {
+		a.fail("%w", err)
+		return &pdbTest{}
+	}
+	if len(q.columns) == 0 {
+		q.columns = []pdbColumn{{field: pdbField{text: "certname"}}}
+	}
+	return &pdbTest{op: "in", fields: []pdbField{{text: a.field(s.Path)}}, query: q}
 }
 
 // exists asks for a row.

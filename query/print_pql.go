@@ -66,6 +66,10 @@ func (t *pdbTest) pql(level int) string {
 		return "!(" + t.parts[0].pql(0) + ")"
 	case "exists":
 		return t.query.pql()
+	case "in":
+		if t.query != nil {
+			return t.fields[0].text + " in " + t.query.pql()
+		}
 	case "null":
 		return t.fields[0].text + " is null"
 	case "notnull":

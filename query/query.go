@@ -70,15 +70,16 @@ type reader struct {
 	clauses    int      // comparisons so far
 	saved      []string // saved queries being read, outermost first
 	depth      int      // of brackets around the saved query being read
+	trying     bool     // no advice is wanted
 }
 
 // parse tells the dialect and hands over to its front end.
 func (r *reader) parse(text string) (*Query, error) {
-	d, body, err := r.dialect(text)
-	if err != nil {
+	if err := tooLong(r.Dialect, text); err != nil {
 		return nil, err
 	}
-	if err := tooLong(d, text); err != nil {
+	d, body, err := r.dialect(text)
+	if err != nil {
 		return nil, err
 	}
 	if err := cleanText(d, text); err != nil {
@@ -86,7 +87,7 @@ func (r *reader) parse(text string) (*Query, error) {
 	}
 	q, err := r.front(d, blank(text, body))
 	if err != nil {
-		return nil, finish(err, text)
+		return nil, r.advise(finish(err, text), text, d)
 	}
 	q.Dialect, q.Text = d, text
 	return q, nil

@@ -43,14 +43,24 @@ const (
 	relaxedArray   relaxedKind = "a list"
 )
 
-// readRelaxed reads JSON, a JavaScript literal or a Ruby hash. The text has
-// passed checkText, which bounds its depth.
+// readRelaxed reads JSON, a JavaScript literal or a Ruby hash.
 func readRelaxed(text string) (relaxed, error) {
-	parsed, err := relaxedParser.ParseString("", text)
-	if err != nil {
-		return relaxed{}, relaxedMistake(text)
+	tokens := cutRelaxed(text)
+	if err := relaxedDepth(tokens); err != nil {
+		return relaxed{}, err
 	}
-	r := relaxedReader{text: text}
+	peek, err := lexer.Upgrade(&tokenReader{tokens})
+	if err != nil {
+		return relaxed{}, err
+	}
+	parsed, err := relaxedParser().ParseFromLexer(peek)
+	if err != nil {
+		return relaxed{}, relaxedMistake(text, tokens)
+	}
+	r := relaxedReader{text: text, tokens: tokens}
+	if parsed.Value.Comma != "" {
+		return relaxed{}, relaxedMistake(text, tokens)
+	}
 	value := r.node(&parsed.Value)
 	if r.err != nil {
 		return relaxed{}, r.err
@@ -60,8 +70,9 @@ func readRelaxed(text string) (relaxed, error) {
 
 // relaxedReader turns the grammar's tree into values; err is the first mistake.
 type relaxedReader struct {
-	text string
-	err  *SyntaxError
+	text   string
+	tokens []lexer.Token
+	err    *SyntaxError
 }
 
 func (r *relaxedReader) fail(pos, end int, problem, want, hint string) {
@@ -103,16 +114,16 @@ func (r *relaxedReader) doc(d *relaxedDoc) relaxed {
 		}
 		f.value = r.node(&p.Value)
 		out.fields = append(out.fields, f)
-		r.comma(p.Comma, i, len(d.Pairs))
+		r.comma(p.Value.Comma, i, len(d.Pairs))
 	}
 	return out
 }
 
-func (r *relaxedReader) items(items []*relaxedItem) []relaxed {
+func (r *relaxedReader) items(items []relaxedNode) []relaxed {
 	out := make([]relaxed, 0, len(items))
-	for i, item := range items {
-		out = append(out, r.node(&item.Value))
-		r.comma(item.Comma, i, len(items))
+	for i := range items {
+		out = append(out, r.node(&items[i]))
+		r.comma(items[i].Comma, i, len(items))
 	}
 	return out
 }
@@ -120,7 +131,7 @@ func (r *relaxedReader) items(items []*relaxedItem) []relaxed {
 // comma demands a comma after all but the last of n.
 func (r *relaxedReader) comma(comma string, i, n int) {
 	if comma == "" && i < n-1 && r.err == nil {
-		r.err = relaxedMistake(r.text)
+		r.err = relaxedMistake(r.text, r.tokens)
 	}
 }
 

@@ -7,25 +7,20 @@ import (
 // relaxedMistake finds the first thing wrong in a text that the grammar has
 // refused. It reads the tokens again with a stack of what is open: the
 // parser's own message names its types and stands where it stopped trying.
-func relaxedMistake(text string) *SyntaxError {
+func relaxedMistake(text string, tokens []lexer.Token) *SyntaxError {
 	w := relaxedWalk{expect: expectValue}
 	fail := func(pos, end int, problem, want, hint string) *SyntaxError {
 		return &SyntaxError{Offset: pos, End: end, Problem: problem, Want: want, Hint: hint}
 	}
-	tokens, _ := relaxedLexer.LexString("", text)
-	for {
-		t, err := tokens.Next()
-		if err != nil || t.EOF() {
-			break
-		}
-		if w.step(t) {
+	for _, t := range tokens {
+		if t.EOF() || w.step(t) {
 			continue
 		}
 		end := tokenEnd(t)
-		switch t.Type {
-		case relaxedTokens["BadString"]:
+		switch {
+		case t.Type == relUnclosed && t.Value[0] != '/':
 			return fail(t.Pos.Offset, end, "unclosed quote", "a closing "+t.Value[:1], "")
-		case relaxedTokens["BadRegex"]:
+		case t.Type == relUnclosed:
 			return fail(t.Pos.Offset, end, "unterminated regex", "a closing /", "quote it if it is a path and not a regex")
 		}
 		if w.expect == expectEnd {
@@ -39,8 +34,6 @@ func relaxedMistake(text string) *SyntaxError {
 	}
 	return fail(len(text), len(text), "the query ends too soon", string(w.expect), "")
 }
-
-var relaxedTokens = relaxedLexer.Symbols()
 
 // expectation is what may follow, in the words of an error.
 type expectation string
@@ -64,46 +57,45 @@ type relaxedWalk struct {
 
 // step takes one token, or says that it cannot stand here.
 func (w *relaxedWalk) step(t lexer.Token) bool {
-	is := func(name string) bool { return t.Type == relaxedTokens[name] }
 	switch w.expect {
 	case expectKey:
-		if is("String") || is("Symbol") || is("Key") {
+		if t.Type == relString || t.Type == relSymbol || t.Type == relKey {
 			w.expect = expectSeparator
 			return true
 		}
-		return is("DocClose") && w.close()
+		return t.Type == relDocClose && w.close()
 	case expectSeparator:
-		if is("Separator") {
+		if t.Type == relSeparator {
 			w.expect = expectValue
 			return true
 		}
 	case expectValue, expectItem, expectArgument:
-		if w.expect == expectItem && is("ListClose") || w.expect == expectArgument && is("CallClose") {
+		if w.expect == expectItem && t.Type == relListClose || w.expect == expectArgument && t.Type == relCallClose {
 			return w.close()
 		}
-		return w.value(t, is)
+		return w.value(t)
 	case expectPairEnd, expectItemEnd, expectArgsEnd:
-		if is("Comma") {
+		if t.Type == relComma {
 			w.expect = map[expectation]expectation{expectPairEnd: expectKey, expectItemEnd: expectItem, expectArgsEnd: expectArgument}[w.expect]
 			return true
 		}
-		closing := map[expectation]string{expectPairEnd: "DocClose", expectItemEnd: "ListClose", expectArgsEnd: "CallClose"}[w.expect]
-		return is(closing) && w.close()
+		closing := map[expectation]lexer.TokenType{expectPairEnd: relDocClose, expectItemEnd: relListClose, expectArgsEnd: relCallClose}[w.expect]
+		return t.Type == closing && w.close()
 	case expectEnd:
 	}
 	return false
 }
 
-func (w *relaxedWalk) value(t lexer.Token, is func(string) bool) bool {
+func (w *relaxedWalk) value(t lexer.Token) bool {
 	switch {
-	case is("String"), is("Word"), is("Symbol"), is("Regex"):
+	case t.Type == relString, t.Type == relWord, t.Type == relSymbol, t.Type == relRegex:
 		w.after()
 		return true
-	case is("DocOpen"):
+	case t.Type == relDocOpen:
 		w.expect = expectKey
-	case is("ListOpen"):
+	case t.Type == relListOpen:
 		w.expect = expectItem
-	case is("Call"):
+	case t.Type == relCall:
 		w.expect = expectArgument
 	default:
 		return false
@@ -132,7 +124,7 @@ func (w *relaxedWalk) hint(t lexer.Token) string {
 	switch {
 	case w.expect == expectKey && t.Value == "/":
 		return "a key is a field such as facts.os.name; a regex is a value"
-	case w.expect == expectPairEnd && t.Type == relaxedTokens["Key"]:
+	case w.expect == expectPairEnd && t.Type == relKey:
 		return "separate conditions by commas; quote a value that holds blanks"
 	}
 	return ""

@@ -12,7 +12,7 @@ import (
 // views of one in any; where that cannot be, it says why.
 
 // translate rebuilds e with each comparison put in other words by say.
-func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, error)) (Expr, error) {
+func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, error), among func(*Subquery) error) (Expr, error) {
 	var failed error
 	keep := func(e Expr, err error) Expr {
 		if err != nil && failed == nil {
@@ -33,7 +33,7 @@ func translate(e Expr, say func(*Compare) (Expr, error), has func(*Has) (Expr, e
 		case Or:
 			return or(e...)
 		case *Subquery:
-			return keep(e, errors.New("it has no subqueries on other fields"))
+			return keep(e, among(e))
 		case *Changed:
 			return keep(e, errors.New("it knows no history"))
 		case All:
@@ -65,11 +65,14 @@ func typedOf(c *Compare) (Expr, error) {
 	case c.Value.Kind == "null" && c.Quant == "self" && !c.Absent:
 		return &out, nil
 	}
+	if c.Quant == "self" {
+		return nil, errors.New("it cannot compare a list as a whole")
+	}
 	negated := c.Op == "!=" || c.Op == "not in" || c.Op == "!~"
 	if negated && c.Quant != "all" || !negated && (c.Quant != "any" || c.Absent) {
 		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
 	}
-	if c.View == "text" && c.Path.Field == "facts" {
+	if c.View == "text" && viewOf(c.Path, true) == "text" && viewOf(c.Path, false) == "native" {
 		return nil, errors.New("it does not take a map for its keys, as select does")
 	}
 	value, err := typedValue(c)
@@ -77,10 +80,15 @@ func typedOf(c *Compare) (Expr, error) {
 		return nil, err
 	}
 	out.Value = value
-	if value.Kind == "list" && out.Op == "=" {
+	switch op := c.Op; {
+	case value.Kind == "list" && op == "=":
 		out.Op = "in"
-	} else if value.Kind == "list" && out.Op == "!=" {
+	case value.Kind == "list" && op == "!=":
 		out.Op = "not in"
+	case value.Kind == "regex" && op == "=":
+		out.Op = "=~"
+	case value.Kind == "regex" && op == "!=":
+		out.Op = "!~"
 	}
 	if negated && !c.Absent {
 		out.Absent = true

@@ -14,14 +14,15 @@ func toMongo(e Expr) (Expr, error) {
 			return nil, errors.New("$elemMatch looks into lists only, any { } also into maps")
 		}
 		return h, mongoPath(h.Path)
-	})
+	}, func(*Subquery) error { return errors.New("it has no subqueries") })
 }
 
 // mongoPath refuses paths that a dotted name cannot say.
 func mongoPath(p Path) error {
 	names := make([]string, 0, len(p.Steps))
-	for _, s := range p.Steps {
-		if s.Kind != "name" || s.Key == "" || strings.ContainsAny(s.Key, ".\x00") || strings.HasPrefix(s.Key, "$") {
+	for i, s := range p.Steps {
+		operator := i == 0 && p.Field == "element" && strings.HasPrefix(s.Key, "$")
+		if s.Kind != "name" || s.Key == "" || strings.ContainsAny(s.Key, ".\x00") || operator {
 			return fmt.Errorf("a dotted name cannot say the path %s", p)
 		}
 		names = append(names, s.Key)
@@ -60,15 +61,39 @@ func mongoCompare(c *Compare) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return translate(e, mongoTyped, nil)
+	return translate(e, mongoTyped, nil, nil)
 }
 
 // nativeOrTyped brings a comparison into the typed view.
 func nativeOrTyped(c *Compare) (Expr, error) {
 	if c.View == "typed" {
-		return c, nil
+		return typedUsual(c)
 	}
 	return typedOf(c)
+}
+
+// typedUsual brings a comparison that is in the typed view already to the
+// quantifiers that its dialects have.
+func typedUsual(c *Compare) (Expr, error) {
+	out := *c
+	switch {
+	case c.Count || c.Fold || c.Op == "between":
+		return nil, fmt.Errorf("it has no words for %s", wordsOf(c))
+	case c.Op == "exists" || c.Quant == "self":
+		return c, nil
+	case c.Quant == "none" && !negative(c.Op):
+		out.Quant, out.Absent = "any", false
+		return and(present(c), not(&out)), nil
+	case negative(c.Op) != (c.Quant == "all") || c.Quant == "none":
+		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
+	case negative(c.Op) && !c.Absent:
+		out.Absent = true
+		return and(present(c), &out), nil
+	case !negative(c.Op) && c.Absent:
+		out.Absent = false
+		return or(not(present(c)), &out), nil
+	}
+	return c, nil
 }
 
 // mongoTyped says a comparison in the typed view.

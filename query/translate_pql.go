@@ -8,7 +8,7 @@ import (
 )
 
 // toPDB says e in the typed view of PuppetDB.
-func toPDB(e Expr) (Expr, error) { return translate(e, pdbCompare, pdbHas) }
+func toPDB(e Expr) (Expr, error) { return translate(e, pdbCompare, pdbHas, pdbAmong) }
 
 func pdbHas(h *Has) (Expr, error) {
 	switch {
@@ -17,6 +17,14 @@ func pdbHas(h *Has) (Expr, error) {
 		return h, nil
 	}
 	return nil, errors.New("it cannot look into the elements of a list")
+}
+
+// pdbAmong refuses subqueries whose values would be compared by other rules.
+func pdbAmong(s *Subquery) error {
+	if s.View != "typed" && (s.View != "host" || s.Path.Field != "identity") {
+		return errors.New("it keeps text and numbers apart in subqueries")
+	}
+	return pdbPath(s.Path)
 }
 
 // pdbPath refuses steps that PuppetDB has no words for.
@@ -59,6 +67,8 @@ func pdbCompare(c *Compare) (Expr, error) {
 func pdbNames(c *Compare) (Expr, error) {
 	negated := c.Op == "!=" || c.Op == "not in" || c.Op == "!~"
 	switch {
+	case c.View != viewOf(c.Path, false) && c.View != "title":
+		return nil, fmt.Errorf("it compares %s by their names, not as %s", c.Path.Field, c.View)
 	case c.Count || c.Fold || c.Op == "exists":
 		return nil, fmt.Errorf("it has no words for %s of %s", wordsOf(c), c.Path)
 	case negated != (c.Quant == "all") || !negated && c.Quant != "any":

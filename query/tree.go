@@ -143,7 +143,8 @@ func queryTree(q *Query) string {
 	var b strings.Builder
 	writeTree(&b, q.Filter)
 	if q.Entity != "" {
-		b.WriteString(" entity:" + q.Entity)
+		b.WriteString(" entity:" + q.Entity + " where:")
+		writeTree(&b, q.Where)
 	}
 	for _, c := range q.Select {
 		b.WriteString(" select:" + c.tree())

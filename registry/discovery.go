@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"hash/fnv"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -34,46 +36,84 @@ type Answer struct {
 // before, and stops with an error when ctx is done: an answer is never short
 // without saying so.
 //
+// Of a query about other rows than nodes it finds the nodes that have such a
+// row; the query's order and limit are then for [Registry.Rows].
+//
 // The error is [ErrLoading], a [*query.SyntaxError] for what the registry can
 // not answer, or about ctx.
 func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	if err := r.usable(); err != nil {
 		return Answer{}, err
 	}
+	d = d.complete()
+	now := r.conf.Now()
+	q, err := r.resolve(ctx, d, d.Query, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
+	nodes = d.page(d.ordered(nodes))
+	a.Complete = len(nodes) == a.Count
+	a.Nodes = make([]Node, len(nodes))
+	for i, n := range nodes {
+		a.Nodes[i] = *n
+		a.Nodes[i].State = r.conf.Lifecycle.State(n, now)
+		if i == 0 || n.LastSeen.Before(a.Oldest) {
+			a.Oldest = n.LastSeen
+		}
+	}
+	return a, nil
+}
+
+// Table is an answer in rows and columns.
+type Table struct {
+	Columns  []string
+	Rows     [][]any // values as in [query.Document]; nil where there is nothing
+	Warnings []string
+}
+
+// Rows answers a query that says what to show: its columns, groups and order,
+// over the nodes that Find finds. Sort and Limit of d are not looked at.
+func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
+	if err := r.usable(); err != nil {
+		return Table{}, err
+	}
+	d = d.complete()
+	now := r.conf.Now()
+	q, err := r.resolve(ctx, d, d.Query, now)
+	if err != nil {
+		return Table{}, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return Table{}, err
+	}
+	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
+	t.Columns, t.Rows = q.Rows(r.documents(nodes, now), now)
+	return t, nil
+}
+
+// complete puts in what the zero value of a discovery stands for.
+func (d Discovery) complete() Discovery {
 	if d.Query == nil {
 		d.Query = &query.Query{Filter: query.All{}}
 	}
 	if len(d.States) == 0 {
 		d.States = []State{Active, Stale}
 	}
-	nodes, err := r.nodes(ctx, d, d.Query, r.conf.Now())
-	if err != nil {
-		return Answer{}, err
-	}
-	a := Answer{Count: len(nodes), Complete: true, Warnings: d.Query.Warnings}
-	nodes = ordered(nodes, d)
-	a.Nodes = page(nodes, d)
-	a.Complete = len(a.Nodes) == len(nodes)
-	for i := range a.Nodes {
-		if seen := a.Nodes[i].LastSeen; i == 0 || seen.Before(a.Oldest) {
-			a.Oldest = seen
-		}
-	}
-	return a, nil
+	return d
 }
 
-// nodes returns the nodes that q names in d's collectives and states, by
-// identity.
-func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]Node, error) {
-	if err := answerable(q); err != nil {
-		return nil, err
-	}
-	filter, err := r.resolve(ctx, d, q, now)
-	if err != nil {
-		return nil, err
-	}
-	var found []Node
-	for i, n := range r.table.candidates(filter, now) {
+// nodes returns the nodes that q, which is resolved, names in d's collectives
+// and states, by identity.
+func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
+	var found []*Node
+	var doc query.Document // one for all, since Matches keeps nothing of it
+	for i, n := range r.table.candidates(q.Filter, now) {
 		if i%32 == 0 && ctx.Err() != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
 		}
@@ -81,15 +121,12 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
 			continue
 		}
-		doc := n.Document()
-		doc.State = string(state)
-		if query.Matches(filter, doc, now) {
-			node := *n
-			node.State = state
-			found = append(found, node)
+		n.fill(&doc, state)
+		if query.Matches(q.Filter, &doc, now) {
+			found = append(found, n)
 		}
 	}
-	return found, nil
+	return sample(found, q), nil
 }
 
 func inOneOf(has, wanted []string) bool {
@@ -97,68 +134,110 @@ func inOneOf(has, wanted []string) bool {
 }
 
 // resolve answers the subqueries of q, in the same collectives and states.
-func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (query.Expr, error) {
-	var errs []error
-	filter := query.Map(q.Filter, func(e query.Expr) query.Expr {
+func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*query.Query, error) {
+	var first error
+	answer := func(e query.Expr) query.Expr {
 		switch e := e.(type) {
 		case *query.Subquery:
-			nodes, err := r.nodes(ctx, d, e.Query, now)
-			errs = append(errs, err)
-			return e.Resolve(selected(nodes, e.Query))
+			values, err := r.subquery(ctx, d, e.Query, now)
+			first = cmp.Or(first, err)
+			return e.Resolve(values)
 		case *query.Changed:
-			errs = append(errs, cannot(q, e.Start, e.End, "changes are not remembered yet"))
+			first = cmp.Or(first, error(&query.SyntaxError{
+				Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: "changes are not remembered yet",
+			}))
 		case query.All, query.And, query.Or, query.Not, *query.Compare, *query.Has:
 			// Nothing to look up.
 		}
 		return e
-	})
-	return filter, errors.Join(errs...)
+	}
+	resolved := *q
+	resolved.Filter = query.Map(q.Filter, answer)
+	if q.Where != nil {
+		resolved.Where = query.Map(q.Where, answer)
+	}
+	return &resolved, first
 }
 
-// selected are the values that a subquery yields.
-func selected(nodes []Node, q *query.Query) []any {
-	values := make([]any, 0, len(nodes))
-	for i := range nodes {
-		if len(q.Select) == 0 {
-			values = append(values, string(nodes[i].Identity))
-			continue
+// subquery returns the values of the first column of a query's rows.
+func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]any, error) {
+	q, err := r.resolve(ctx, d, q, now)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := r.nodes(ctx, d, q, now)
+	if err != nil {
+		return nil, err
+	}
+	_, rows := q.Rows(r.documents(nodes, now), now)
+	var values []any
+	for _, row := range rows {
+		switch v := row[0].(type) {
+		case nil:
+		case []any:
+			values = append(values, v...)
+		default:
+			values = append(values, v)
 		}
-		values = append(values, valuesAt(&nodes[i], q.Select[0].Path)...)
 	}
-	return values
+	return values, nil
 }
 
-// answerable refuses what is in the language and not in the registry yet.
-func answerable(q *query.Query) error {
-	switch {
-	case q.Entity != "":
-		return cannot(q, 0, len(q.Text), fmt.Sprintf("rows of %s are not answered yet", q.Entity))
-	case len(q.GroupBy) > 0:
-		return cannot(q, 0, len(q.Text), "groups are not answered yet")
-	case q.Sample > 0:
-		return cannot(q, 0, len(q.Text), "samples are not answered yet")
+// documents are nodes as a query sees them at a moment.
+func (r *Registry) documents(nodes []*Node, now time.Time) iter.Seq[*query.Document] {
+	return func(yield func(*query.Document) bool) {
+		for _, n := range nodes {
+			doc := &query.Document{}
+			n.fill(doc, r.conf.Lifecycle.State(n, now))
+			if !yield(doc) {
+				return
+			}
+		}
 	}
-	return nil
 }
 
-func cannot(q *query.Query, start, end int, problem string) error {
-	return &query.SyntaxError{Dialect: q.Dialect, Text: q.Text, Offset: start, End: end, Problem: problem}
+// sample keeps as many nodes as q wants of each kind, chosen by a hash so that
+// the choice stays the same.
+func sample(nodes []*Node, q *query.Query) []*Node {
+	if q.Sample <= 0 {
+		return nodes
+	}
+	lot := func(n *Node) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(n.Identity.Key())) // a hash does not fail
+		return h.Sum64()
+	}
+	byLot := slices.Clone(nodes)
+	slices.SortFunc(byLot, func(a, b *Node) int { return cmp.Compare(lot(a), lot(b)) })
+	chosen, taken := map[Identity]bool{}, map[string]int{}
+	for _, n := range byLot {
+		kind := ""
+		if q.Per != nil {
+			kind = string(appendValue(nil, q.Per.Values(n.Document())))
+		}
+		if taken[kind]++; taken[kind] <= q.Sample {
+			chosen[n.Identity] = true
+		}
+	}
+	return slices.DeleteFunc(nodes, func(n *Node) bool { return !chosen[n.Identity] })
 }
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
-func ordered(nodes []Node, d Discovery) []Node {
-	columns := d.Query.OrderBy
+func (d Discovery) ordered(nodes []*Node) []*Node {
+	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
+	} else if d.aboutNodes() {
+		columns = d.Query.OrderBy
 	}
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
-		for i := range nodes {
-			if values := valuesAt(&nodes[i], c.Path); len(values) > 0 {
-				keys[nodes[i].Identity] = values[0]
+		for _, n := range nodes {
+			if values := c.Path.Values(n.Document()); len(values) > 0 {
+				keys[n.Identity] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b Node) int {
+		slices.SortStableFunc(nodes, func(a, b *Node) int {
 			x, hasX := keys[a.Identity]
 			y, hasY := keys[b.Identity]
 			switch {
@@ -176,16 +255,24 @@ func ordered(nodes []Node, d Discovery) []Node {
 }
 
 // page cuts nodes to what is wanted of them.
-func page(nodes []Node, d Discovery) []Node {
-	nodes = nodes[min(d.Query.Offset, len(nodes)):]
+func (d Discovery) page(nodes []*Node) []*Node {
 	limit := len(nodes)
-	if d.Query.Limit != nil {
-		limit = min(limit, *d.Query.Limit)
+	if d.aboutNodes() {
+		nodes = nodes[min(d.Query.Offset, len(nodes)):]
+		if d.Query.Limit != nil {
+			limit = *d.Query.Limit
+		}
 	}
 	if d.Limit > 0 {
 		limit = min(limit, d.Limit)
 	}
-	return nodes[:max(limit, 0)]
+	return nodes[:max(0, min(limit, len(nodes)))]
+}
+
+// aboutNodes reports whether a row of the query's answer is a node.
+func (d Discovery) aboutNodes() bool {
+	return d.Query.Entity == "" && len(d.Query.GroupBy) == 0 &&
+		!slices.ContainsFunc(d.Query.Select, func(c query.Column) bool { return c.Func != "" })
 }
 
 // Names returns the identities of the answer, in its order.

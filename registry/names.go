@@ -1,12 +1,12 @@
 package registry
 
 import (
-	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"time"
+
+	"muster/query"
 )
 
 // Count is a name and how many nodes have it.
@@ -24,109 +24,169 @@ type Names struct {
 	Collectives []Count
 }
 
-// words keeps the names until they change.
-type words struct {
-	mu       sync.Mutex
-	names    Names
-	revision uint64
-	valid    bool
-	at       time.Time     // when names was made
-	took     time.Duration // to make it
-}
-
-// Names returns the names in use. The lists are shared and must not be changed.
-// On a large fleet in motion they may be a few seconds old, so that they never
-// cost more than a twentieth of a processor.
+// Names returns the names in use.
 func (r *Registry) Names() (Names, error) {
 	if err := r.usable(); err != nil {
 		return Names{}, err
 	}
-	w := &r.words
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	_, revision := r.table.state()
-	now := time.Now() // not Config.Now: it measures work
-	if w.valid && (w.revision == revision || now.Sub(w.at) < 20*w.took) {
-		return w.names, nil
-	}
-	w.names = namesOf(r.table.candidates(nil, now))
-	w.valid, w.revision, w.at, w.took = true, revision, now, time.Since(now)
-	return w.names, nil
+	v := r.vocabulary()
+	return Names{
+		Facts:       counted(v.Names("fact")),
+		Classes:     counted(v.Names("class")),
+		Agents:      counted(v.Names("agent")),
+		Collectives: counted(v.Names("collective")),
+	}, nil
 }
 
-func namesOf(nodes []*Node) Names {
-	var root branch
-	classes, agents, collectives := map[string]int{}, map[string]int{}, map[string]int{}
-	for i, n := range nodes {
-		root.count(n.Facts, i+1)
-		tally(classes, n.Classes)
-		tally(agents, n.Agents)
-		tally(collectives, n.Collectives)
+// Vocabulary is what the fleet has names for, over nodes in any state.
+func (r *Registry) Vocabulary() (query.Vocabulary, error) {
+	if err := r.usable(); err != nil {
+		return query.Vocabulary{}, err
 	}
-	var names Names
-	for _, key := range slices.Sorted(maps.Keys(root.under)) {
-		names.Facts = root.under[key].list(names.Facts, key)
+	return r.vocabulary(), nil
+}
+
+func (r *Registry) vocabulary() query.Vocabulary {
+	return query.Vocabulary{Names: r.table.names, Values: r.table.values}
+}
+
+// words counts the names in use. It belongs to a table, whose lock it shares.
+type words struct {
+	facts                        branch
+	classes, agents, collectives map[string]int
+	round                        uint64 // of counting
+
+	listed map[string]map[string]int // what names returned, by kind, until something is counted
+}
+
+// count adds a node's names, or takes them away if by is -1.
+func (w *words) count(n *Node, by int) {
+	if w.classes == nil {
+		w.classes, w.agents, w.collectives = map[string]int{}, map[string]int{}, map[string]int{}
 	}
-	slices.SortFunc(names.Facts, byName)
-	names.Classes, names.Agents, names.Collectives = counted(classes), counted(agents), counted(collectives)
-	return names
+	w.listed = nil
+	w.round++
+	w.facts.count(n.Facts, by, w.round)
+	tally(w.classes, n.Classes, by)
+	tally(w.agents, n.Agents, by)
+	tally(w.collectives, n.Collectives, by)
+}
+
+func tally(counts map[string]int, names []string, by int) {
+	for _, name := range names {
+		if counts[name] += by; counts[name] == 0 {
+			delete(counts, name)
+		}
+	}
 }
 
 // branch counts the nodes that have a path.
 type branch struct {
 	under map[string]*branch
 	nodes int
-	last  int // the node that was counted last, so that a list of objects counts once
+	round uint64 // when it was last counted, so that a path in several elements of a list counts once
 }
 
-func (b *branch) count(v any, node int) {
+func (b *branch) count(v any, by int, round uint64) {
 	switch v := v.(type) {
 	case map[string]any:
-		if b.under == nil {
-			b.under = make(map[string]*branch, len(v))
-		}
 		for k, e := range v {
 			child := b.under[k]
-			if child == nil {
+			switch {
+			case child != nil:
+			case by < 0:
+				continue // taken away with an element before
+			default:
+				if b.under == nil {
+					b.under = make(map[string]*branch, len(v))
+				}
 				child = &branch{}
 				b.under[k] = child
 			}
-			if child.last != node {
-				child.last = node
-				child.nodes++
+			if child.round != round {
+				child.round = round
+				child.nodes += by
 			}
-			child.count(e, node)
+			child.count(e, by, round)
+			if child.nodes == 0 {
+				delete(b.under, k)
+			}
 		}
 	case []any:
 		for _, e := range v {
-			b.count(e, node)
+			b.count(e, by, round)
 		}
 	}
 }
 
-func (b *branch) list(out []Count, path string) []Count {
-	out = append(out, Count{path, b.nodes})
+// list adds the paths below b to out.
+func (b *branch) list(out map[string]int, prefix string) {
 	for key, child := range b.under {
-		out = child.list(out, path+"."+key)
+		out[prefix+key] += child.nodes
+		child.list(out, prefix+key+".")
 	}
-	return out
 }
 
-func tally(counts map[string]int, names []string) {
-	for _, name := range names {
-		counts[name]++
+// names returns the names of a kind, with the number of nodes that have each;
+// nil for an empty table, which can not tell what is a mistake.
+func (t *table) names(kind string) map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.sorted) == 0 {
+		return nil
 	}
+	w := &t.words
+	if names, ok := w.listed[kind]; ok {
+		return names
+	}
+	var names map[string]int
+	switch kind {
+	case "fact":
+		names = map[string]int{}
+		w.facts.list(names, "")
+	case "class":
+		names = maps.Clone(w.classes)
+	case "agent":
+		names = maps.Clone(w.agents)
+	case "collective":
+		names = maps.Clone(w.collectives)
+	case "identity":
+		names = make(map[string]int, len(t.sorted))
+		for _, n := range t.sorted {
+			names[string(n.Identity)] = 1
+		}
+	}
+	if w.listed == nil {
+		w.listed = map[string]map[string]int{}
+	}
+	w.listed[kind] = names
+	return names
+}
+
+// values returns the values of a fact, as text, with the number of nodes that
+// have each. It looks at every node.
+func (t *table) values(path string) map[string]int {
+	values := map[string]int{}
+	p := ParsePath("facts." + path)
+	var doc query.Document
+	for _, n := range t.candidates(query.All{}, time.Time{}) {
+		n.fill(&doc, "")
+		for _, v := range p.Values(&doc) {
+			switch v := v.(type) {
+			case string:
+				values[v]++
+			case bool, int64, float64, json.Number:
+				values[string(appendValue(nil, v))]++
+			}
+		}
+	}
+	return values
 }
 
 func counted(counts map[string]int) []Count {
 	out := make([]Count, 0, len(counts))
-	for name, n := range counts {
-		out = append(out, Count{name, n})
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, Count{name, counts[name]})
 	}
-	slices.SortFunc(out, byName)
 	return out
-}
-
-func byName(a, b Count) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Nodes, b.Nodes))
 }

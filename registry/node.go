@@ -50,14 +50,20 @@ type Section struct {
 
 // Document is the node as a query sees it. It shares the node's maps and slices.
 func (n *Node) Document() *query.Document {
-	return &query.Document{
+	doc := &query.Document{}
+	n.fill(doc, n.State)
+	return doc
+}
+
+func (n *Node) fill(doc *query.Document, state State) {
+	*doc = query.Document{
 		Identity:    string(n.Identity),
 		Facts:       n.Facts,
 		Trusted:     n.Trusted,
 		Classes:     n.Classes,
 		Agents:      n.Agents,
 		Collectives: n.Collectives,
-		State:       string(n.State),
+		State:       string(state),
 		Auth:        n.Auth,
 		Seen:        n.LastSeen,
 	}

@@ -40,7 +40,6 @@ type Registry struct {
 	rejected rejected
 	beats    beats
 	counts   counts
-	words    words
 
 	table   *table        // valid once loaded is closed and loadErr is nil
 	loaded  chan struct{} // closed when the store has been read, or could not be

@@ -17,6 +17,7 @@ type table struct {
 	byKey    map[string]*Node
 	sorted   []*Node // by key
 	revision uint64
+	words    words
 }
 
 func newTable(nodes []*Node) *table {
@@ -24,6 +25,7 @@ func newTable(nodes []*Node) *table {
 	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Compare(a.Identity.Key(), b.Identity.Key()) })
 	for _, n := range nodes {
 		t.byKey[n.Identity.Key()] = n
+		t.words.count(n, 1)
 	}
 	return t
 }
@@ -42,12 +44,17 @@ func (t *table) put(n *Node, moved bool) {
 	defer t.mu.Unlock()
 	i, found := t.find(key)
 	if found {
+		old := t.sorted[i]
 		t.sorted[i] = n
+		if moved {
+			t.words.count(old, -1)
+		}
 	} else {
 		t.sorted = slices.Insert(t.sorted, i, n)
 	}
 	t.byKey[key] = n
 	if moved {
+		t.words.count(n, 1)
 		t.revision++
 	}
 }

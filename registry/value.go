@@ -2,8 +2,6 @@ package registry
 
 import (
 	"cmp"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +29,7 @@ func (n *Node) Value(path string) (any, bool) {
 	case "collectives":
 		return anys(n.Collectives), true
 	}
-	values := valuesAt(n, ParsePath(path))
+	values := ParsePath(path).Values(n.Document())
 	if len(values) == 0 {
 		return nil, false
 	}
@@ -80,90 +78,6 @@ func splitPath(path string) []string {
 		}
 	}
 	return append(parts, part.String())
-}
-
-// valuesAt returns what a path leads to in a node; several values only for
-// lists of names and paths with wildcards.
-func valuesAt(n *Node, p query.Path) []any {
-	switch p.Field {
-	case "identity":
-		return []any{string(n.Identity)}
-	case "state":
-		return []any{string(n.State)}
-	case "auth":
-		return []any{n.Auth}
-	case "seen":
-		if n.LastSeen.IsZero() {
-			return nil
-		}
-		return []any{n.LastSeen}
-	case "classes":
-		return anys(n.Classes)
-	case "agents":
-		return anys(n.Agents)
-	case "collectives":
-		return anys(n.Collectives)
-	case "trusted":
-		return below(n.Trusted, p)
-	case "facts":
-		return below(n.Facts, p)
-	case "fact":
-		return anys(slices.Sorted(maps.Keys(n.Facts)))
-	}
-	return nil
-}
-
-func below(facts map[string]any, p query.Path) []any {
-	if v, ok := facts[p.Flat]; ok && p.Flat != "" {
-		return []any{v}
-	}
-	if facts == nil {
-		return nil
-	}
-	values := []any{facts}
-	for _, s := range p.Steps {
-		var next []any
-		for _, v := range values {
-			next = append(next, step(v, s)...)
-		}
-		values = next
-	}
-	return values
-}
-
-// step goes one step down from v.
-func step(v any, s query.Step) []any {
-	switch v := v.(type) {
-	case map[string]any:
-		switch s.Kind {
-		case "any":
-			return slices.Collect(sortedValues(v))
-		case "keys":
-			return anys(slices.Sorted(maps.Keys(v)))
-		case "name":
-			if e, ok := v[s.Key]; ok {
-				return []any{e}
-			}
-		}
-	case []any:
-		switch {
-		case s.Kind == "any":
-			return v
-		case (s.Kind == "index" || s.Kind == "name") && s.Pos >= 0 && s.Pos < len(v):
-			return v[s.Pos : s.Pos+1]
-		}
-	}
-	return nil
-}
-
-func sortedValues(m map[string]any) func(yield func(any) bool) {
-	return func(yield func(any) bool) {
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			if !yield(m[k]) {
-				return
-			}
-		}
-	}
 }
 
 func anys(list []string) []any {

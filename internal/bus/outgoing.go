@@ -13,11 +13,11 @@ type message struct {
 	id       uint64 // counts from 1 in each broker
 	identity string // what a selector on mc_identity is compared with
 	expires  time.Time
-	size     int // what it counts for in a queue, in bytes
-	header   *frame.Header
+	size     int      // what it counts for in a queue, in bytes
+	header   []string // names and values in turn
 	body     []byte
 
-	// The header lines, in each version in which somebody wanted them.
+	// The header as each version writes it, once somebody wants it.
 	lines [v12 + 1]struct {
 		once sync.Once
 		text []byte
@@ -31,8 +31,8 @@ const overhead = 256
 // lines but for those that only concern the sender or that the broker writes.
 func newMessage(f *frame.Frame, id uint64, destination, replyTo string, now time.Time) *message {
 	m := &message{id: id, body: f.Body, size: overhead + len(f.Body)}
-	lines := make([]string, 0, 2*f.Header.Len())
-	lines = append(lines, frame.Destination, destination)
+	m.header = make([]string, 0, 2*f.Header.Len())
+	m.header = append(m.header, frame.Destination, destination)
 	for i := range f.Header.Len() {
 		name, value := f.Header.GetAt(i)
 		switch name {
@@ -44,10 +44,9 @@ func newMessage(f *frame.Frame, id uint64, destination, replyTo string, now time
 		case identityHeader:
 			m.identity = value
 		}
-		lines = append(lines, name, value)
+		m.header = append(m.header, name, value)
 		m.size += len(name) + len(value)
 	}
-	m.header = frame.NewHeader(lines...)
 	m.expires = expiry(f.Header, now)
 	return m
 }
@@ -61,11 +60,15 @@ const (
 // expiry reads RabbitMQ's expiration (milliseconds from now) and ActiveMQ's
 // expires (milliseconds since 1970; 0 is never). Zero is never.
 func expiry(h *frame.Header, now time.Time) time.Time {
-	if ms, err := strconv.ParseInt(h.Get("expiration"), 10, 64); err == nil && ms >= 0 {
-		return now.Add(time.Duration(min(ms, 1<<40)) * time.Millisecond)
+	if text, ok := h.Contains("expiration"); ok {
+		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms >= 0 {
+			return now.Add(time.Duration(min(ms, 1<<40)) * time.Millisecond)
+		}
 	}
-	if ms, err := strconv.ParseInt(h.Get("expires"), 10, 64); err == nil && ms > 0 {
-		return time.UnixMilli(ms)
+	if text, ok := h.Contains("expires"); ok {
+		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 0 {
+			return time.UnixMilli(ms)
+		}
 	}
 	return time.Time{}
 }
@@ -79,9 +82,9 @@ func (m *message) expired(now time.Time) bool {
 func (m *message) shared(v version) []byte {
 	l := &m.lines[v]
 	l.once.Do(func() {
-		for i := range m.header.Len() {
-			name, value := m.header.GetAt(i)
-			l.text = appendHeader(l.text, name, value, v)
+		l.text = make([]byte, 0, m.size-len(m.body))
+		for i := 0; i < len(m.header); i += 2 {
+			l.text = appendHeader(l.text, m.header[i], m.header[i+1], v)
 		}
 		l.text = append(l.text, "content-length:"...)
 		l.text = strconv.AppendInt(l.text, int64(len(m.body)), 10)

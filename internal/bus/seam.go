@@ -3,9 +3,11 @@ package bus
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +18,9 @@ import (
 // through it, in both directions, so that it can do what the library does not:
 //
 //   - bound what a hostile broker may send, and write headers as the negotiated
-//     version does (the library always writes 1.2);
+//     version does (the library always writes 1.2, in CONNECT too);
+//   - notice silence as it was agreed on (the library waits for heart-beats of a
+//     broker that said it sends none);
 //   - receipts that do not hold the library's lock while they are waited for,
 //     for SUBSCRIBE too;
 //   - a death without leaks. The library's goroutines all end when the seam's
@@ -28,13 +32,17 @@ type seam struct {
 	in      *frameReader
 	own     time.Duration // the heart-beat asked for
 	silence time.Duration // the broker is taken for dead after it; the reader's
-	ready   []byte        // what Read gives out next
+	buffer  []byte        // holds what was read last
+	ready   []byte        // the part of it that Read has not given out yet
 
-	// What the library has written of a frame so far; its writer's.
-	partial []byte
+	// The library's writer's.
+	partial []byte       // what it has written of a frame so far
+	source  bytes.Reader // of partial
+	whole   *frameReader // of source
 
 	writing sync.Mutex // held while writing to the broker
 	version version
+	out     []byte        // reused
 	timeout time.Duration // for one write
 
 	// registering is held by whoever hands the library a SUBSCRIBE, until it has
@@ -65,8 +73,10 @@ func newReceipt() *receipt {
 const receiptHeader = "muster-receipt"
 
 func newSeam(conn net.Conn, limits FrameLimits, heartBeat, timeout time.Duration) *seam {
+	unlimited := FrameLimits{math.MaxInt, math.MaxInt, math.MaxInt} // the library is trusted
 	return &seam{
-		Conn: conn, in: newFrameReader(conn, limits, v10), version: v10,
+		whole: newFrameReader(nil, unlimited, goStomp),
+		Conn:  conn, in: newFrameReader(conn, limits, v10), version: v10,
 		own: heartBeat, timeout: timeout,
 		dead: make(chan struct{}), closed: make(chan struct{}), receipts: map[string]*receipt{},
 	}
@@ -117,9 +127,8 @@ func (s *seam) next() bool {
 		s.fail(explainBroken(err))
 		return false
 	}
-	s.ready = s.ready[:0]
 	if f == nil {
-		s.ready = append(s.ready, '\n')
+		s.ready = []byte{'\n'}
 		return true
 	}
 	switch f.Command {
@@ -144,12 +153,16 @@ func (s *seam) next() bool {
 		}
 		return false
 	}
-	s.ready = appendFrame(s.ready, f, goStomp)
+	s.buffer = appendFrame(emptied(s.buffer), f, goStomp)
+	s.ready = s.buffer
 	return true
 }
 
 // connected takes the version and the heart-beats from the broker's answer.
 func (s *seam) connected(f *frame.Frame) error {
+	if s.in.version != v10 {
+		return errors.New("the broker said CONNECTED twice")
+	}
 	v, ok := newestOf(f.Header.Get(frame.Version))
 	if !ok || v == v10 {
 		return errors.New("the broker speaks only STOMP 1.0, and 1.1 is needed")
@@ -158,8 +171,13 @@ func (s *seam) connected(f *frame.Frame) error {
 	s.writing.Lock()
 	s.version = v
 	s.writing.Unlock()
-	b, err := agree(f.Header.Get(frame.HeartBeat), s.own)
+	text := f.Header.Get(frame.HeartBeat)
+	b, err := agree(text, s.own)
 	s.silence = b.in
+	if _, wants, ok := strings.Cut(text, ","); ok {
+		// The library is told that the broker sends nothing, so as not to wait.
+		f.Header.Set(frame.HeartBeat, "0,"+wants)
+	}
 	return err
 }
 
@@ -193,7 +211,7 @@ func (s *seam) forget(id string) {
 // Write takes what the library writes, and passes on whole frames.
 func (s *seam) Write(b []byte) (int, error) {
 	if len(s.partial) == 0 && len(b) == 1 && b[0] == '\n' {
-		s.send(b)
+		s.beat()
 		return len(b), nil
 	}
 	s.partial = append(s.partial, b...)
@@ -201,19 +219,19 @@ func (s *seam) Write(b []byte) (int, error) {
 	if s.partial[len(s.partial)-1] != 0 {
 		return len(b), nil
 	}
-	unlimited := FrameLimits{math.MaxInt, math.MaxInt, math.MaxInt}
-	whole := newFrameReader(bytes.NewReader(s.partial), unlimited, goStomp)
-	f, err := whole.read()
+	s.source.Reset(s.partial)
+	s.whole.in.Reset(&s.source)
+	f, err := s.whole.read()
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return len(b), nil
 	}
-	s.partial = s.partial[:0]
-	if cap(s.partial) > 64<<10 {
-		s.partial = nil
-	}
+	s.partial = emptied(s.partial)
 	if err != nil {
 		s.fail(errors.New("a message cannot be written: " + err.Error()))
 		return len(b), nil
+	}
+	if f.Command == frame.CONNECT {
+		f.Header.Set(frame.HeartBeat, fmt.Sprintf("%d,%d", s.own.Milliseconds(), s.own.Milliseconds()))
 	}
 	id, ok := f.Header.Contains(receiptHeader)
 	if ok {
@@ -230,25 +248,41 @@ func (s *seam) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// emptied returns b for reuse, unless it is so large that it better goes.
+func emptied(b []byte) []byte {
+	if cap(b) > 256<<10 {
+		return nil
+	}
+	return b[:0]
+}
+
 // sendFrame writes a frame to the broker, past the library.
 func (s *seam) sendFrame(f *frame.Frame) {
 	s.writing.Lock()
-	v := s.version
-	s.writing.Unlock()
-	s.send(appendFrame(nil, f, v))
+	defer s.writing.Unlock()
+	s.out = appendFrame(emptied(s.out), f, s.version)
+	s.send(s.out)
+}
+
+// beat writes a heart-beat.
+func (s *seam) beat() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.send([]byte{'\n'})
 }
 
 // send writes to the broker. A failure ends the connection, and is not the
-// caller's to know.
+// caller's to know. The caller holds writing.
 func (s *seam) send(b []byte) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
 	select {
 	case <-s.dead:
 		return
 	default:
 	}
-	if _, err := (deadlineWriter{s.Conn, s.timeout}).Write(b); err != nil {
+	_, err := deadlineWriter{s.Conn, s.timeout}.Write(b)
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		s.fail(fmt.Errorf("the broker took nothing for %s", s.timeout))
+	} else if err != nil {
 		s.fail(explainBroken(err))
 	}
 }

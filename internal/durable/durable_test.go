@@ -85,7 +85,9 @@ func TestLockKeepsOthersOut(t *testing.T) {
 				}
 				text, _ := os.ReadFile(path)
 				n, _ := strconv.Atoi(string(text))
-				os.WriteFile(path, []byte(strconv.Itoa(n+1)), 0o600)
+				if err := os.WriteFile(path, []byte(strconv.Itoa(n+1)), 0o600); err != nil {
+					t.Error(err)
+				}
 				unlock()
 			}
 		})

@@ -180,12 +180,11 @@ func TestTokenUsedAtOnce(t *testing.T) {
 		request := pki.JoinRequest{Token: token, CSR: csr(t, newKey(t), name), Identity: name}
 		authority := []*pki.Authority{a, other}[i%2]
 		all.Go(func() {
-			switch _, err := authority.Admit(request); {
-			case err == nil:
-				admitted.Add(1)
-			default:
+			if _, err := authority.Admit(request); err != nil {
 				wantDenied(t, err, pki.DeniedToken, "used already")
+				return
 			}
+			admitted.Add(1)
 		})
 	}
 	all.Wait()
@@ -256,7 +255,7 @@ func TestLedgerSurvivesACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.WriteString(`{"serial":"12","identi`); err != nil {
+	if _, err := file.WriteString(`{"serial":"12","identity":"` + strings.Repeat("x", 1000)); err != nil {
 		t.Fatal(err)
 	}
 	file.Close()
@@ -269,6 +268,9 @@ func TestLedgerSurvivesACrash(t *testing.T) {
 	}
 	if issued, err := a.Certificates(); err != nil || len(issued) != 1 {
 		t.Errorf("got %v, %v", issued, err)
+	}
+	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), "xxx") {
+		t.Errorf("the rest of the broken line is still there, or %v", err)
 	}
 }
 

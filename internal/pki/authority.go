@@ -104,8 +104,11 @@ func LoadAuthority(dir string, now func() time.Time) (*Authority, error) {
 	}
 	a.cert = certs[0]
 	text, err = os.ReadFile(a.path("ca.key"))
-	if err != nil { // with a certificate there this is damage, not absence
-		return nil, fmt.Errorf("load the CA: its key can not be read: %v", err)
+	if errors.Is(err, fs.ErrNotExist) { // with its certificate there, this is damage, not absence
+		return nil, fmt.Errorf("load the CA: in %s lies a CA's certificate without its key", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load the CA: %w", err)
 	}
 	a.key, err = decodeKey(text)
 	if err != nil {

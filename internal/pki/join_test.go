@@ -22,6 +22,7 @@ import (
 // registry is a join server as the API is one.
 type registry struct {
 	*httptest.Server
+	t         *testing.T
 	authority *pki.Authority
 	clock     *clock
 	change    func(*pki.JoinAnswer) // of each answer; nil: none
@@ -29,7 +30,7 @@ type registry struct {
 
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
-	r := new(registry)
+	r := &registry{t: t}
 	r.authority, r.clock = newAuthority(t, t.TempDir())
 	r.clock.at = time.Now() // TLS goes by it
 	mux := http.NewServeMux()
@@ -64,15 +65,11 @@ func newRegistry(t *testing.T) *registry {
 }
 
 func (r *registry) deny(w http.ResponseWriter, err error) {
-	code := "internal"
-	w.Header().Set("Content-Type", "application/json")
+	status, code := http.StatusInternalServerError, "internal"
 	if denied, ok := errors.AsType[*pki.Denied](err); ok {
-		code = denied.Reason
-		w.WriteHeader(http.StatusForbidden)
-	} else {
-		w.WriteHeader(http.StatusInternalServerError)
+		status, code = http.StatusForbidden, denied.Reason
 	}
-	json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
+	r.write(w, status, map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
 }
 
 func (r *registry) answer(w http.ResponseWriter, der []byte) {
@@ -83,14 +80,22 @@ func (r *registry) answer(w http.ResponseWriter, der []byte) {
 	if r.change != nil {
 		r.change(&answer)
 	}
-	json.NewEncoder(w).Encode(answer)
+	r.write(w, http.StatusOK, answer)
+}
+
+func (r *registry) write(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func certPEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// serveTLS starts the server with a certificate for these hosts only.
+// serveTLS starts the server as the registry's.
 func (r *registry) serveTLS(t *testing.T) {
 	t.Helper()
 	cert, err := r.authority.IssueServer(pki.Grant{Name: "registry", Role: pki.RoleRegistry})
@@ -98,6 +103,20 @@ func (r *registry) serveTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	r.StartTLS()
+}
+
+// serveAs starts the server with another certificate of the right CA.
+func (r *registry) serveAs(t *testing.T, grant pki.Grant) {
+	t.Helper()
+	key := newKey(t)
+	cert, err := r.authority.Issue(key.Public(), grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.TLS = &tls.Config{Certificates: []tls.Certificate{{
+		Certificate: [][]byte{cert.Raw, r.authority.Certificate().Raw}, PrivateKey: key,
+	}}}
 	r.StartTLS()
 }
 
@@ -171,7 +190,7 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 	for name, test := range map[string]struct {
 		line   func(pki.JoinLine) pki.JoinLine
 		change func(*pki.JoinAnswer)
-		secure bool // is a TLS server asked
+		serve  func(*testing.T, *registry) // nil: without TLS
 		want   string
 	}{
 		"other fingerprint, http": {
@@ -179,15 +198,19 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 			want: "somebody between",
 		},
 		"other fingerprint, https": {
-			line:   func(l pki.JoinLine) pki.JoinLine { l.Fingerprint = stranger.Fingerprint(); return l },
-			secure: true, want: "does not show the CA",
+			line:  func(l pki.JoinLine) pki.JoinLine { l.Fingerprint = stranger.Fingerprint(); return l },
+			serve: func(t *testing.T, r *registry) { r.serveTLS(t) },
+			want:  "does not show the CA",
 		},
-		"other host": {
-			line: func(l pki.JoinLine) pki.JoinLine {
-				l.Address = strings.Replace(l.Address, "127.0.0.1", "127.0.0.2", 1)
-				return l
+		"another host's certificate": {
+			serve: func(t *testing.T, r *registry) {
+				r.serveAs(t, pki.Grant{Name: "other", Role: pki.RoleRegistry, Hosts: []string{"other.acme.net", "192.0.2.1"}})
 			},
-			secure: true, want: "127.0.0.2",
+			want: "not 127.0.0.1",
+		},
+		"a node's certificate": {
+			serve: func(t *testing.T, r *registry) { r.serveAs(t, pki.Grant{Name: "127.0.0.1"}) },
+			want:  "certificate",
 		},
 		"http off this machine": {
 			line: func(l pki.JoinLine) pki.JoinLine { l.Address = "http://192.0.2.1:8280"; return l },
@@ -211,8 +234,8 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(t)
 			r.change = test.change
-			if test.secure {
-				r.serveTLS(t)
+			if test.serve != nil {
+				test.serve(t, r)
 			} else {
 				r.Start()
 			}
@@ -230,6 +253,9 @@ func TestJoinTrustsNobodyElse(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(dir, "cert.pem")); err == nil {
 				t.Error("a certificate was saved")
+			}
+			if left, err := r.authority.Tokens(); test.serve != nil && (err != nil || len(left) != 1) {
+				t.Errorf("the token was sent to whom nobody trusts: %v, %v", left, err)
 			}
 		})
 	}
@@ -281,17 +307,21 @@ func TestJoinGoesOn(t *testing.T) {
 	wantDenied(t, err, pki.DeniedToken, "used already")
 }
 
+func saying(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, text) // whoever hung up has read enough
+	})
+}
+
 func TestJoinTellsWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
-		handler http.HandlerFunc
+		handler http.Handler
 		want    string
 	}{
-		"another web server": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "is the address right?"},
-		"not found":          {http.NotFound, "404"},
-		"redirected":         {http.RedirectHandler("http://127.0.0.1:1/steal", http.StatusTemporaryRedirect).ServeHTTP, "307"},
-		"endless": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(strings.Repeat(" ", 2<<20)))
-		}, "more than 1048576 bytes"},
+		"another web server": {saying("<html>"), "is the address right?"},
+		"not found":          {http.NotFoundHandler(), "404"},
+		"redirected":         {http.RedirectHandler("http://127.0.0.1:1/steal", http.StatusTemporaryRedirect), "307"},
+		"endless":            {saying(strings.Repeat(" ", 2<<20)), "more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(test.handler)

@@ -29,7 +29,7 @@ func LoadPuppet(ssldir, certname string) (*KeyPair, error) {
 	name := strings.ToLower(certname) + ".pem"
 	p, err := loadFiles(filepath.Join(ssldir, "private_keys", name), filepath.Join(ssldir, "certs", name), filepath.Join(ssldir, "certs", "ca.pem"))
 	if err != nil {
-		return nil, fmt.Errorf("Puppet's certificate in %s: %w", ssldir, err)
+		return nil, fmt.Errorf("load Puppet's certificate: %w", err)
 	}
 	p.Chain = withIntermediates(p.Chain, p.CA)
 	return p, nil

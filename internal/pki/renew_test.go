@@ -2,6 +2,9 @@ package pki_test
 
 import (
 	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"math/big"
 	"testing"
 	"time"
 
@@ -37,6 +40,19 @@ func TestRenewIsProven(t *testing.T) {
 		}, pki.DeniedProof, "revoked"},
 		"other CA": {func(t *testing.T, _ *pki.Authority, _ *clock, _ *pki.KeyPair, r *pki.RenewRequest) {
 			*r = mustAsk(t, newPair(t, stranger, "web1"), noon)
+		}, pki.DeniedProof, "not from this CA"},
+		"CA of the same name": {func(t *testing.T, a *pki.Authority, _ *clock, pair *pki.KeyPair, r *pki.RenewRequest) {
+			key := newKey(t)
+			fake := &x509.Certificate{SerialNumber: big.NewInt(1), RawSubject: a.Certificate().RawSubject, IsCA: true, BasicConstraintsValid: true}
+			cert := *pair.Chain[0]
+			cert.SignatureAlgorithm = 0 // that of the other key
+			der, err := x509.CreateCertificate(rand.Reader, &cert, fake, pair.Key.Public(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged := *pair
+			forged.Chain = []*x509.Certificate{mustParse(t, der)}
+			*r = mustAsk(t, &forged, noon)
 		}, pki.DeniedProof, "not from this CA"},
 		"the CA itself": {func(_ *testing.T, a *pki.Authority, _ *clock, _ *pki.KeyPair, r *pki.RenewRequest) {
 			r.Certificate = certPEM(a.Certificate().Raw)

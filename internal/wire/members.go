@@ -31,7 +31,7 @@ func (m members) next() (name string, value jsontext.Value, err error) {
 		return "", nil, err
 	}
 	if token.Kind() == '}' {
-		if _, err := m.dec.ReadToken(); err != io.EOF {
+		if _, err := m.dec.ReadToken(); !errors.Is(err, io.EOF) {
 			return "", nil, errors.New("there is more after the JSON object")
 		}
 		return "", nil, nil

@@ -176,7 +176,7 @@ func mustSeal(tb testing.TB, s *wire.Sealer, m wire.Message) []byte {
 
 // wantRefusal fails unless err is a Refusal for that reason whose detail
 // holds that text.
-func wantRefusal(tb testing.TB, err error, reason wire.Reason, detail string) *wire.Refusal {
+func wantRefusal(tb testing.TB, err error, reason wire.Reason, detail string) {
 	tb.Helper()
 	refusal, ok := errors.AsType[*wire.Refusal](err)
 	if !ok {
@@ -185,5 +185,12 @@ func wantRefusal(tb testing.TB, err error, reason wire.Reason, detail string) *w
 	if refusal.Reason != reason || !strings.Contains(refusal.Detail, detail) {
 		tb.Fatalf("got %s: %s; want %s: …%s…", refusal.Reason, refusal.Detail, reason, detail)
 	}
-	return refusal
+}
+
+// wantSender fails unless err is a Refusal of a message of sender.
+func wantSender(tb testing.TB, err error, sender string) {
+	tb.Helper()
+	if refusal, ok := errors.AsType[*wire.Refusal](err); !ok || refusal.Sender != sender {
+		tb.Errorf("got %v; want a refusal of what %q sent", err, sender)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -31,7 +33,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Update(prepare); err != nil {
+	if err := errors.Join(db.Update(prepare), syncFolder(filepath.Dir(path))); err != nil {
 		_ = db.Close() // the first error says more
 		return nil, fmt.Errorf("preparing the store %s: %w", path, plain(err))
 	}
@@ -46,6 +48,18 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s.committed.Go(s.commits)
 	return s, nil
+}
+
+// syncFolder makes sure that a new file is found after a crash of the machine.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it keeps its folders in order by itself, and has no call for it
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // prepare makes the buckets of a new file. The format of an old one was looked

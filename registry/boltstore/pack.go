@@ -17,7 +17,7 @@ var errChecksum = errors.New("its checksum does not fit")
 
 // pack is a node as it is stored. The compressed form has a checksum.
 func (s *Store) pack(n *registry.Node) []byte {
-	record := registry.AppendRecord(nil, n)
+	record := registry.AppendRecord(make([]byte, 0, 16<<10), n)
 	return s.enc.EncodeAll(record, []byte{noDictionary})
 }
 

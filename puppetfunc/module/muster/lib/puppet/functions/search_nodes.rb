@@ -182,6 +182,7 @@ Puppet::Functions.create_function(:search_nodes, Puppet::Functions::InternalFunc
   def ask(server, config, body, requested_by)
     post = Net::HTTP::Post.new("#{server.path.chomp('/')}/v1/search",
                                'Content-Type' => 'application/json', 'Accept' => 'application/json',
+                               'Accept-Encoding' => 'identity',
                                'User-Agent' => "muster search_nodes, Puppet/#{Puppet.version}",
                                'Muster-Requested-By' => requested_by.to_s)
     post['Authorization'] = "Bearer #{config[:token]}" if config[:token] && confidential(server)
@@ -241,8 +242,13 @@ Puppet::Functions.create_function(:search_nodes, Puppet::Functions::InternalFunc
     answer
   end
 
+  # Net::HTTP takes a connection that breaks off for the end of the answer.
   def parse(response)
-    answer = JSON.parse(response.body.to_s)
+    body = response.body.to_s
+    length = response.content_length || body.bytesize
+    raise "half an answer: #{body.bytesize} of #{length} bytes" unless body.bytesize == length
+
+    answer = JSON.parse(body)
     raise "HTTP #{response.code} with JSON that is no object" unless answer.is_a?(Hash)
 
     answer

@@ -1,0 +1,25 @@
+# frozen_string_literal: true
+
+# Evaluates pieces of Puppet code, one after the other, in one process of the
+# real Puppet: from stdin a JSON list of {"confdir","modules","code"}, to stdout
+# a JSON list of {"value"} or {"error"}.
+require 'json'
+require 'puppet'
+require 'puppet_pal'
+
+cases = JSON.parse($stdin.read)
+Puppet.initialize_settings(['--confdir', cases[0]['confdir'], '--vardir', File.join(cases[0]['confdir'], 'var')])
+answers = cases.map do |c|
+  Puppet[:confdir] = c['confdir']
+  Puppet[:ssldir] = File.join(c['confdir'], 'ssl')
+  Puppet[:certname] = 'puppet.example.net'
+  begin
+    value = Puppet::Pal.in_tmp_environment('muster', modulepath: [c['modules']], facts: {}) do |pal|
+      pal.with_script_compiler { |compiler| compiler.evaluate_string(c['code']) }
+    end
+    { 'value' => value }
+  rescue StandardError => e
+    { 'error' => "#{e.class}: #{e.message}" }
+  end
+end
+puts JSON.generate(answers)
