@@ -169,6 +169,9 @@ func (d *demo) cast(ctx context.Context, dir string) error {
 	}
 	nrpe := agent.NRPE{Paths: []string{checks}}.Agent()
 	for _, r := range fleet {
+		if d.site.stomp == nil { // on another broker only the main collective's exchanges can be counted on
+			r.Collectives = d.site.collectives
+		}
 		daemon := agent.Daemon{Collect: played(r, d.env.Now), Agents: []agent.Agent{nrpe}, Collectives: r.Collectives}
 		if err := d.addNode(r.Identity, daemon); err != nil {
 			return err

@@ -88,6 +88,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetIn(env.Stdin)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
@@ -144,7 +145,7 @@ func report(env Env, class statusClass, cmd *cobra.Command, err error) {
 	}
 	fmt.Fprintf(env.Stderr, "%s: %v\n", name, err)
 	if syntax, ok := errors.AsType[*query.SyntaxError](err); ok {
-		fmt.Fprintln(env.Stderr, syntax.Snippet())
+		fmt.Fprintf(env.Stderr, "\t%s\n", strings.ReplaceAll(strings.TrimRight(syntax.Snippet(), "\n"), "\n", "\n\t"))
 	}
 }
 

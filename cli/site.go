@@ -61,6 +61,7 @@ type site struct {
 	self       *pki.KeyPair // seals receipts
 	operator   *pki.KeyPair // seals the requests of this host's command line
 	roots      *x509.CertPool
+	crl        *pki.CRL // of Puppet's CA; nil without one
 	registry   *registry.Registry
 	tokens     *api.TokenStore
 	http       net.Listener
@@ -137,6 +138,9 @@ func (s *site) openCertificates() (err error) {
 		for _, ca := range host.CA {
 			s.roots.AddCert(ca)
 		}
+		if s.crl, err = pki.OpenCRL(filepath.Join(s.puppet, "crl.pem"), host.CA, s.now); err != nil {
+			return err
+		}
 		// Nodes with Puppet's certificates believe Puppet's CA only.
 		s.self, s.operator = host, host
 		return nil
@@ -146,6 +150,11 @@ func (s *site) openCertificates() (err error) {
 	}
 	s.operator, err = s.keyPair("operator", "operator", pki.RoleOperator)
 	return err
+}
+
+// revoked reports whether either authority took a certificate back.
+func (s *site) revoked(cert *x509.Certificate) bool {
+	return s.authority.IsRevoked(cert) || s.crl != nil && s.crl.IsRevoked(cert)
 }
 
 // keyPair loads the pair in a folder below dir, or issues one where there is
@@ -350,7 +359,7 @@ func (s *site) authenticate(c bus.Credentials) (bus.Principal, error) {
 
 func (s *site) byCertificate(cert *x509.Certificate) (bus.Principal, error) {
 	name := pki.NameOf(cert)
-	if s.authority.IsRevoked(cert) {
+	if s.revoked(cert) {
 		return bus.Principal{}, fmt.Errorf("the certificate of %q was revoked", name)
 	}
 	role := bus.RoleNode
@@ -372,7 +381,7 @@ func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
 		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
 		Listening: func() { close(s.listening) },
 		Opener: &wire.Opener{
-			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.authority.IsRevoked,
+			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.revoked,
 			Now: s.now, Expect: []wire.Kind{wire.Registration},
 		},
 	}, nil

@@ -26,7 +26,7 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		roles[name] = api.Operator
 	}
 	return api.New(api.Config{
-		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.authority.IsRevoked,
+		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
 		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})

@@ -14,7 +14,10 @@ func (l *lowerer) compare(of *operandNode, n *opNode, quant string, start int) (
 		return nil, err
 	}
 	c := Compare{Path: o.path, Quant: quant, View: viewOf(o.path, l.strict), Fold: o.fold, Count: o.count, Start: start, End: l.after(start)}
-	if o.view != "" {
+	switch {
+	case o.count:
+		c.View = "native"
+	case o.view != "":
 		c.View = o.view
 	}
 	switch {
@@ -58,23 +61,15 @@ func (l *lowerer) operator(c Compare, o operand, n *opNode) (Expr, error) {
 		next := l.tokens[l.index(n.Pos.Offset)+1]
 		n.Value = &valueNode{Pos: next.Pos, Text: n.Text}
 	}
-	op, forced := n.Op, n.Op == "==" || n.Op == "!=="
-	switch op {
-	case "==":
-		op = "="
-	case "!==":
-		op = "!="
-	case "=>":
-		op = ">="
-	case "=<":
-		op = "<="
-	case ">~", "<~", ">=~", "<=~":
-		op, c.View = strings.TrimSuffix(op, "~"), "version"
-	case "~":
-		op = "=~"
-		l.warnings = append(l.warnings, "~ is read as =~, which is how this dialect writes it")
+	sign := signOf(n.Op)
+	op := sign.op
+	if sign.view != "" {
+		c.View = sign.view
 	}
-	v, err := l.value(n.Value, &c, op, forced)
+	if sign.instead != "" {
+		l.warnings = append(l.warnings, fmt.Sprintf("%s is read as %s, which is how this dialect writes it", n.Op, sign.instead))
+	}
+	v, err := l.value(n.Value, &c, op, sign.literal)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +128,6 @@ func (l *lowerer) checked(c Compare, n *valueNode) (Expr, error) {
 	}
 	return &c, nil
 }
-
-func negative(op string) bool { return op == "!=" || op == "!~" || op == "not in" }
 
 func numeric(v *Value) bool {
 	for i := range v.List {
@@ -220,7 +213,7 @@ func (l *lowerer) has(c Compare, o operand, n *opNode) (Expr, error) {
 		return nil, l.fail(c.Start, c.End, "has goes with a path", "as in roles has web")
 	}
 	op := "="
-	if n.Has.What == "any" {
+	if n.Has.What == "any" || n.Has.Value.Open != "" {
 		op = "in"
 	}
 	v, err := l.value(n.Has.Value, &c, op, false)

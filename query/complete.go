@@ -185,14 +185,22 @@ func (c *completer) operands() {
 
 // paths offers the names of facts, dressed as paths.
 func (c *completer) paths() {
-	c.add(c.vocabulary.names("fact"), func(name string) string {
-		if strings.HasPrefix(name, `"`) {
-			return name
+	c.add(c.vocabulary.names("fact"), func(name string) string { return dressed(name).String() })
+}
+
+// dressed is the path of a name as a vocabulary lists it: with dots between
+// its parts, or in quotes if it is one name.
+func dressed(name string) Path {
+	if strings.HasPrefix(name, `"`) && quotedLength(name) == len(name) {
+		if flat, err := unquote(name, 0); err == nil {
+			return factPath(flat)
 		}
-		p := factPath(strings.Split(name, ".")...)
+	}
+	p := factPath(strings.Split(name, ".")...)
+	if len(p.Steps) > 1 {
 		p.Flat = name
-		return p.String()
-	})
+	}
+	return p
 }
 
 func (c *completer) operators() {
@@ -245,7 +253,9 @@ func (c *completer) clauses(toks []lexer.Token) {
 	case last.Type == tokKey && (last.Value == "group" || last.Value == "order"):
 		c.words = append(c.words, "by")
 	case last.Type == tokKey || last.Type == tokPunct || last.Type == tokCall:
-		c.paths()
+		c.add(c.vocabulary.names("fact"), func(name string) string {
+			return (&printer{}).columnPath(dressed(name))
+		})
 		c.words = append(c.words, "identity", "class", "agent", "collective", "seen", "state", "count()", "sum(", "avg(", "min(", "max(")
 	default:
 		c.words = append(c.words, "|", "asc", "desc", "per")

@@ -43,15 +43,15 @@ func contradiction(parts []Expr) string {
 }
 
 func (c *Compare) constant() []string {
-	always := "false"
-	if negative(c.Op) {
-		always = "true"
-	}
 	values := []Value{c.Value}
-	if c.Op == "in" || c.Op == "not in" {
+	if c.Value.Kind == "list" && (c.Op == "in" || c.Op == "not in") {
 		values = c.Value.List
-		if c.Value.Kind == "list" && len(values) == 0 {
-			return []string{fmt.Sprintf("%s: the list is empty, so this is always %s", clause(c, true), always)}
+		switch {
+		case len(values) > 0:
+		case c.Op == "in":
+			return []string{fmt.Sprintf("the list after %s in is empty: this is always false", c.Path)}
+		default:
+			return []string{fmt.Sprintf("the list after %s not in is empty: this rejects no value", c.Path)}
 		}
 	}
 	for i := range values {
@@ -73,6 +73,8 @@ func neverMatches(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpNoMatch:
 		return true
+	case syntax.OpCharClass:
+		return len(re.Rune) == 0
 	case syntax.OpCapture, syntax.OpPlus:
 		return neverMatches(re.Sub[0])
 	case syntax.OpAlternate:

@@ -9,45 +9,6 @@ import (
 	"time"
 )
 
-// holds compares one value with the right side. A negated operator is the
-// plain one negated: whether anything was there to compare is for the
-// quantifier to say.
-func (c *Compare) holds(v any, s *scope) bool {
-	switch c.Op {
-	case "exists":
-		return true
-	case "=", "=~":
-		return c.is(v, &c.Value)
-	case "!=", "!~":
-		return !c.is(v, &c.Value)
-	case "in":
-		return c.among(v)
-	case "not in":
-		return !c.among(v)
-	case "<", "<=", ">", ">=":
-		order, ok := c.order(v, &c.Value, s)
-		return ok && ordered(c.Op, order)
-	case "between":
-		low, ok := c.order(v, &c.Value.List[0], s)
-		high, ok2 := c.order(v, &c.Value.List[1], s)
-		return ok && ok2 && low >= 0 && high <= 0
-	}
-	return false
-}
-
-// ordered reports whether an order of two values is what op asks for.
-func ordered(op string, order int) bool {
-	switch op {
-	case "<":
-		return order < 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	}
-	return order >= 0
-}
-
 // among reports whether v is one of the members of a list, or of a network.
 func (c *Compare) among(v any) bool {
 	if c.Value.Kind != "list" {
@@ -72,6 +33,9 @@ func (c *Compare) is(v any, x *Value) bool {
 		return c.matched(v, x)
 	case "glob":
 		text, ok := c.textOf(v)
+		if c.View == "class" {
+			text = strings.TrimPrefix(text, "::")
+		}
 		return ok && glob(text, x.Text, c.Fold || c.View == "host" || c.View == "class")
 	case "network":
 		return within(v, x.Network)

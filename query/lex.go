@@ -40,9 +40,6 @@ func (nativeTokens) Lex(string, io.Reader) (lexer.Lexer, error) {
 	return nil, fmt.Errorf("tokens are made beforehand")
 }
 
-// operators are tried in this order, so that none hides a longer one.
-var operators = [...]string{">=~", "<=~", ">~", "<~", "=~", "!~", "!==", "==", "!=", ">=", "<=", "=>", "=<", "=", "<", ">", "~"}
-
 // wants is what the next token can be; it decides how characters are read.
 type wants int
 
@@ -137,12 +134,11 @@ func (t *tokens) root() {
 	case c == '!' && (t.want == wantOperand || len(rest) < 2 || rest[1] != '=' && rest[1] != '~'):
 		t.emit(tokPunct, 1, wantOperand)
 	case strings.IndexByte("=<>~!", c) >= 0:
-		for _, op := range operators {
-			if strings.HasPrefix(rest, op) {
-				t.emit(tokOp, len(op), wantValue)
-				return
-			}
+		if op := operatorAt(rest); op != "" {
+			t.emit(tokOp, len(op), wantValue)
+			return
 		}
+		t.emit(tokPunct, 1, wantOperand) // a lone "!"
 	case c == '/':
 		t.pattern(wantOperator)
 	case c == '@' && t.want == wantOperand:
@@ -312,7 +308,7 @@ func (t *tokens) afterIn() bool {
 		return false
 	}
 	last := t.out[len(t.out)-1]
-	return last.Type == tokKey && (last.Value == "in" || last.Value == "all" || last.Value == "any")
+	return last.Type == tokKey && (last.Value == "in" || last.Value == "has" || last.Value == "all" || last.Value == "any")
 }
 
 // bare reads a value without quotes. It ends at a blank or ")", in a list also

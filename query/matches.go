@@ -132,8 +132,10 @@ func (c *Compare) below(top map[string]any, s *scope, t *tally) {
 	c.reachMap(top, c.Path.Steps, s, t)
 }
 
+// names compares a list of names. It is there even if it is empty, so that a
+// node without classes is one that has not a class.
 func (c *Compare) names(names []string, s *scope, t *tally) {
-	t.present = true
+	t.present = c.Op != "exists" || len(names) > 0
 	for _, name := range names {
 		c.each(name, s, t)
 	}

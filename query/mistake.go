@@ -62,6 +62,9 @@ func wantedAfter(toks []lexer.Token, i int) string {
 	case tokOp:
 		return wantedValue
 	case tokValue, tokParam, tokRegex, tokSaved:
+		if i > 1 && toks[i-2].Type == tokKey && toks[i-2].Value == "between" {
+			return "and, then the upper bound"
+		}
 		return wantedNext
 	case tokCall:
 		return `a name in quotes, then ")"`

@@ -300,7 +300,7 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 		return classExpr(textValue(classKey(name)), start, start+len(n.String)), nil
 	}
 	word := n.Word
-	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 {
+	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?", r) }); i >= 0 {
 		return nil, l.badName(word, start, i)
 	}
 	if word == "?" {

@@ -98,21 +98,21 @@ func (d *decimal) compare(o *decimal) int {
 	case d.zero() && o.zero():
 		return 0
 	case d.zero():
-		return sign(o.neg)
+		return signum(o.neg)
 	case o.zero():
-		return -sign(d.neg)
+		return -signum(d.neg)
 	case d.neg != o.neg:
-		return -sign(d.neg)
+		return -signum(d.neg)
 	}
 	order := d.exp - o.exp
 	for i := 0; order == 0 && i < max(len(d.first)+len(d.rest), len(o.first)+len(o.rest)); i++ {
 		order = int(d.digit(i)) - int(o.digit(i))
 	}
-	return order * sign(d.neg)
+	return order * signum(d.neg)
 }
 
-// sign is what the order of magnitudes is multiplied with.
-func sign(neg bool) int {
+// signum is what the order of magnitudes is multiplied with.
+func signum(neg bool) int {
 	if neg {
 		return -1
 	}

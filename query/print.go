@@ -209,7 +209,7 @@ func (p *printer) wrapped(path Path, view, usual string, fold, count bool) strin
 	text := p.path(path)
 	wrap := ""
 	switch {
-	case view == usual:
+	case view == usual || count:
 	case view == viewOf(path, false):
 		wrap = "native"
 	case view == "version":

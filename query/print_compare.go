@@ -258,10 +258,13 @@ func slashable(v *Value) bool {
 // plainValue reports whether text needs no quotes as a value of any kind of
 // comparison.
 func plainValue(text string) bool {
+	if parseDecimal(text).ok {
+		return false
+	}
 	for i, r := range text {
 		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
-		case i > 0 && ('0' <= r && r <= '9' || strings.ContainsRune("_-.:", r)):
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		case i > 0 && strings.ContainsRune("_-.:", r):
 		default:
 			return false
 		}

@@ -27,6 +27,9 @@ func (r *reader) advise(err error, text string, d Dialect) error {
 			}
 		}
 	}
+	if syn.Suggestion == "" && d != dialectMongo && d != dialectAST {
+		syn.Suggestion = joined(text, syn, d, r.Options)
+	}
 	if syn.Hint != "" {
 		return err
 	}
@@ -52,19 +55,44 @@ func (r *reader) advise(err error, text string, d Dialect) error {
 	return err
 }
 
+// joined puts an and between all that stands side by side; empty if that does
+// not help.
+func joined(text string, e *SyntaxError, d Dialect, o Options) string {
+	o.Dialect = d
+	for range 10 {
+		if !strings.HasSuffix(e.Problem, "can not stand here") || e.Offset == 0 || e.Offset >= len(text) {
+			return ""
+		}
+		last := e.Offset
+		text = text[:last] + "and " + text[last:]
+		_, err := (&reader{Options: o, trying: true}).parse(text)
+		if err == nil {
+			return text
+		}
+		var ok bool
+		if e, ok = errors.AsType[*SyntaxError](err); !ok || e.Offset <= last {
+			return ""
+		}
+	}
+	return ""
+}
+
 // corrections are texts that the author may have meant, the likeliest first.
 func corrections(e *SyntaxError, d Dialect) []string {
 	text := e.Text
 	var fixed []string
 	replace := func(from, to int, with string) { fixed = append(fixed, text[:from]+with+text[to:]) }
 	word := text[e.Offset:e.End]
+	if d == dialectMongo || d == dialectPQL || d == dialectAST {
+		fixed = serverCorrections(e)
+	}
 	if d == dialectNative || d == dialectSelect {
 		if with, ok := synonyms[strings.ToLower(word)]; ok {
 			replace(e.Offset, e.End, with)
 		}
 		fixed = append(fixed, respelled(text))
 	}
-	if strings.HasSuffix(e.Problem, "is never closed") {
+	if strings.HasPrefix(e.Problem, `"`) && strings.HasSuffix(e.Problem, "is never closed") {
 		if i := strings.IndexByte("([{", text[e.Offset]); i >= 0 {
 			fixed = append(fixed, text+")]}"[i:i+1])
 		}
@@ -76,6 +104,8 @@ func corrections(e *SyntaxError, d Dialect) []string {
 		fixed = append(fixed, text+text[e.Offset:e.Offset+1])
 	}
 	if strings.Contains(e.Problem, "regular expression is never closed") {
+		n := wordLength(text[e.Offset:], plainWord)
+		replace(e.Offset, e.Offset+n, quote(text[e.Offset:e.Offset+n]))
 		replace(len(text), len(text), "/")
 	}
 	for bad, good := range map[string]string{`\Z`: `\z`, "{,": "{0,"} {

@@ -87,15 +87,6 @@ func (l *lowerer) badPiece(i, n int, problem string) error {
 	return err
 }
 
-func operatorAt(s string) string {
-	for _, op := range operators {
-		if strings.HasPrefix(s, op) {
-			return op
-		}
-	}
-	return ""
-}
-
 // pieceValue is the length of the value at i: quoted, a pattern, or up to the
 // next blank. A slash begins a pattern only if one ends it before a blank.
 func (l *lowerer) pieceValue(i int) int {
@@ -158,7 +149,7 @@ func (l *lowerer) name(field, word string, start int) (Expr, error) {
 	if word == "" || word == "?" && !literal {
 		return fail("the name is empty", "a name or /pattern/")
 	}
-	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?$", r) }); i >= 0 && !literal {
+	if i := strings.IndexFunc(word, func(r rune) bool { return !nameRune(r) && !strings.ContainsRune(".*?", r) }); i >= 0 && !literal {
 		return nil, l.fail(start+i, end, fmt.Sprintf("a name can not hold %q without quotes", word[i:i+1]), "")
 	}
 	if field == "classes" {
@@ -190,6 +181,9 @@ func (l *lowerer) fact(name, op, value string, start, from int) (Expr, error) {
 		return nil, err
 	case value == "":
 		return nil, l.fail(end, end, "the value is missing", `a value, or "" for empty text`)
+	}
+	if (value[0] == '"' || value[0] == '\'') && quotedLength(value) == 0 {
+		return nil, l.fail(from, end, "the quote is never closed", "")
 	}
 	n := &opNode{Op: op, Value: &valueNode{}}
 	n.Value.Pos.Offset = from

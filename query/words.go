@@ -95,34 +95,19 @@ func (c *Compare) verb() string {
 	if c.Path.Field == "seen" && c.Value.Kind == "age" {
 		return map[string]string{">": "is older than ", ">=": "is at least as old as ", "<": "is younger than ", "<=": "is at most as old as "}[c.Op]
 	}
-	switch c.Op {
-	case "exists":
+	switch {
+	case c.Op == "exists":
 		return "is there"
-	case "=":
-		if c.Value.Kind == "glob" {
-			return "is like "
-		}
-		return "is "
-	case "!=":
-		return "is not "
-	case "=~":
-		return "matches "
-	case "!~":
-		return "does not match "
-	case "<":
-		return "is below "
-	case "<=":
-		return "is at most "
-	case ">":
-		return "is above "
-	case ">=":
-		return "is at least "
-	case "in":
-		return "is one of "
-	case "not in":
-		return "is none of "
-	case "between":
+	case c.Op == "between":
 		return "is from "
+	case c.Op == "in":
+		return "is one of "
+	case c.Op == "not in":
+		return "is none of "
+	case c.Op == "=" && c.Value.Kind == "glob":
+		return "is like "
+	case signOf(c.Op).words != "":
+		return signOf(c.Op).words + " "
 	}
 	return c.Op + " "
 }
@@ -170,7 +155,6 @@ func (c *Compare) notes() []string {
 		value = &c.Value.List[0]
 	}
 	ordering := strings.ContainsAny(c.Op[:1], "<>") || c.Op == "between"
-	note(c.Path.Flat != "" && fact, "a fact of that whole name, dots included, comes first")
 	note(fact && c.Absent, "also where the fact is absent")
 	note(fact && !c.Absent && negative(c.Op), "false where the fact is absent")
 	note(fact && c.Quant == "any" && negative(c.Op), "of a list, one element that differs is enough")

@@ -19,40 +19,6 @@ type Credentials struct {
 	Remote          net.Addr
 }
 
-// Limits bounds what clients may cost. Zero fields mean the values given here.
-type Limits struct {
-	BeforeLogin FrameLimits   // 16 headers, 4 KiB, no body to speak of: 1 KiB
-	AfterLogin  FrameLimits   // 64 headers, 16 KiB, bodies of 8 MiB
-	Login       time.Duration // time to log in, TLS included: 10 s
-	Write       time.Duration // a client that takes no byte for so long is dropped: 30 s
-
-	Clients       int // connections at once: 20,000
-	Subscriptions int // of one client: 1,000
-	Outbox        int // bytes queued for one client that does not read: 64 MiB
-	NodeOutbox    int // the same for a node or a legacy daemon: 4 MiB
-	Queues        int // 10,000
-	Queue         int // bytes waiting in one queue: 64 MiB
-}
-
-func (l Limits) withDefaults() Limits {
-	return Limits{
-		BeforeLogin:   l.BeforeLogin.withDefaults(FrameLimits{16, 4 << 10, 1 << 10}),
-		AfterLogin:    l.AfterLogin.withDefaults(FrameLimits{64, 16 << 10, 8 << 20}),
-		Login:         cmp.Or(l.Login, 10*time.Second),
-		Write:         cmp.Or(l.Write, 30*time.Second),
-		Clients:       cmp.Or(l.Clients, 20_000),
-		Subscriptions: cmp.Or(l.Subscriptions, 1_000),
-		Outbox:        cmp.Or(l.Outbox, 64<<20),
-		NodeOutbox:    cmp.Or(l.NodeOutbox, 4<<20),
-		Queues:        cmp.Or(l.Queues, 10_000),
-		Queue:         cmp.Or(l.Queue, 64<<20),
-	}
-}
-
-func (l FrameLimits) withDefaults(d FrameLimits) FrameLimits {
-	return FrameLimits{cmp.Or(l.Headers, d.Headers), cmp.Or(l.HeaderBytes, d.HeaderBytes), cmp.Or(l.BodyBytes, d.BodyBytes)}
-}
-
 // Broker is a STOMP broker for versions 1.0 to 1.2 that keeps everything in
 // memory. It answers to RabbitMQ's and to ActiveMQ's names for destinations;
 // exchanges, topics and queues come into being when they are first used.
@@ -79,7 +45,7 @@ type Broker struct {
 func (b *Broker) prepare() {
 	b.setUp.Do(func() {
 		b.limits = b.Limits.withDefaults()
-		b.router = newRouter(b.limits.Queue, b.limits.Queues)
+		b.router = newRouter(b.limits)
 		b.HeartBeat = cmp.Or(b.HeartBeat, 10*time.Second)
 		if b.Now == nil {
 			b.Now = time.Now

@@ -367,11 +367,11 @@ func TestTooManyClients(t *testing.T) {
 }
 
 func TestHeartBeats(t *testing.T) {
-	address, _ := start(t, &Broker{HeartBeat: 50 * time.Millisecond})
+	address, _ := start(t, &Broker{HeartBeat: 200 * time.Millisecond})
 	// It wants to be sent heart-beats, and promises some that it does not send.
 	r := dialRaw(t, address, nil)
 	r.send("CONNECT\naccept-version:1.1\nheart-beat:50,20\nlogin:client\npasscode:secret\n\n\x00")
-	r.want(frame.CONNECTED, "", "heart-beat", "50,50")
+	r.want(frame.CONNECTED, "", "heart-beat", "200,200")
 	beats := 0
 	for {
 		f, err := r.in.read()
@@ -391,9 +391,82 @@ func TestHeartBeats(t *testing.T) {
 	r = dialRaw(t, address, nil)
 	r.send("CONNECT\naccept-version:1.1\nheart-beat:50,0\nlogin:registry\npasscode:secret\n\n\x00")
 	r.want(frame.CONNECTED, "")
-	for range 15 {
+	for range 25 {
 		time.Sleep(20 * time.Millisecond)
 		r.send("\n")
 	}
 	r.sync()
+}
+
+// What nobody fetches is bounded, in all queues together, and does not stay.
+func TestWaitingMessagesAreBounded(t *testing.T) {
+	var now atomic.Int64
+	now.Store(1_000_000)
+	address, _ := start(t, &Broker{
+		Now:    func() time.Time { return time.UnixMilli(now.Load()) },
+		Limits: Limits{Queue: 20 << 10, Kept: 40 << 10, Stay: time.Second},
+	})
+	message := func(queue string) string {
+		return "SEND\ndestination:/queue/" + queue + "\nreceipt:1\n\n" + strings.Repeat("x", 15<<10) + "\x00"
+	}
+	for round := range 2 {
+		r := login(t, address, "registry")
+		for _, queue := range []string{"a", "b"} {
+			r.send(message(queue))
+			r.want(frame.RECEIPT, "")
+		}
+		r.send(message("c"))
+		r.refused("the queue is full")
+		now.Add(1000)
+		other := login(t, address, "registry")
+		for _, queue := range []string{"a", "b"} {
+			other.send("SUBSCRIBE\ndestination:/queue/" + queue + "\n\n\x00")
+		}
+		other.sync() // all had waited too long
+		if round == 0 {
+			other.send("DISCONNECT\nreceipt:bye\n\n\x00")
+			other.want(frame.RECEIPT, "")
+			other.conn.Close()
+		}
+	}
+}
+
+// A subscription that does not acknowledge fast enough is dropped when too much
+// waits for it, and others are not.
+func TestBacklogOfOneSubscriptionIsBounded(t *testing.T) {
+	address, _ := start(t, &Broker{Limits: Limits{Outbox: 100 << 10}})
+	lazy, diligent := login(t, address, "registry", "accept-version:1.2"), login(t, address, "registry", "accept-version:1.2")
+	for _, r := range []*raw{lazy, diligent} {
+		r.send("SUBSCRIBE\nid:s\nack:client-individual\nprefetch-count:2\ndestination:/topic/t\n\n\x00")
+		r.sync()
+	}
+	body := strings.Repeat("x", 10<<10)
+	publisher := login(t, address, "registry")
+	for n := range 30 {
+		publisher.send("SEND\ndestination:/topic/t\n\n" + body + "\x00")
+		m := diligent.want(frame.MESSAGE, body)
+		diligent.send("ACK\nid:" + m.Header.Get("ack") + "\n\n\x00")
+		if n < 2 {
+			lazy.want(frame.MESSAGE, body)
+		}
+	}
+	if f, err := lazy.in.read(); err == nil {
+		t.Errorf("a third message came without an acknowledgement: %s", spell(f))
+	}
+	diligent.sync()
+}
+
+// A node answers who listens, and leaves nothing for whoever may come.
+func TestNodesMakeNoQueues(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	for _, role := range []string{"node", "legacy"} {
+		node, client := login(t, address, role), login(t, address, "client")
+		reply := "SEND\ndestination:/queue/mcollective.reply." + role + "\nreceipt:1\n\n"
+		node.send(reply + "early\x00")
+		node.want(frame.RECEIPT, "")
+		client.send("SUBSCRIBE\ndestination:/queue/mcollective.reply." + role + "\n\n\x00")
+		client.sync()
+		node.send(reply + "in time\x00")
+		client.want(frame.MESSAGE, "in time")
+	}
 }

@@ -29,14 +29,6 @@ func (v version) String() string {
 	return [...]string{"1.0", "1.1", "1.2", "1.2"}[v]
 }
 
-// FrameLimits bounds what one frame may hold. A frame beyond them is refused
-// before memory is set aside for it.
-type FrameLimits struct {
-	Headers     int // number of headers
-	HeaderBytes int // command and headers together
-	BodyBytes   int
-}
-
 // frameError is a frame that breaks the protocol or a limit; its text is for
 // the other side.
 type frameError string

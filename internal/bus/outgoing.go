@@ -13,7 +13,7 @@ type message struct {
 	id       uint64 // counts from 1 in each broker
 	identity string // what a selector on mc_identity is compared with
 	expires  time.Time
-	size     int // what it counts for in a queue, in bytes
+	size     int      // what it counts for in a queue, in bytes
 	header   []string // names and values in turn
 	body     []byte
 

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +21,8 @@ type peer struct {
 	broker    *Broker
 	conn      net.Conn
 	out       *bounded[outgoing]
+	kept      budget // of what waits behind its subscriptions
+	unacked   budget // of what it was handed and has not acknowledged
 	session   string
 	version   version
 	principal Principal
@@ -178,121 +178,4 @@ func (r patientReader) Read(b []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	return p.conn.Read(b)
-}
-
-// beats are the heart-beats agreed on; 0 is none.
-type beats struct {
-	in  time.Duration // the client is taken for dead after this silence
-	out time.Duration // at least one byte is written within this time
-}
-
-// agree combines what the client offers, "can,wants" in milliseconds, with ours.
-func agree(header string, ours time.Duration) (beats, error) {
-	if header == "" {
-		return beats{}, nil
-	}
-	can, wants, err := frame.ParseHeartBeat(header)
-	if err != nil {
-		return beats{}, errors.New("heart-beat is two numbers of milliseconds")
-	}
-	var b beats
-	if can > 0 {
-		// Twice the time, because networks delay.
-		b.in = 2 * max(can, ours)
-	}
-	if wants > 0 {
-		b.out = max(wants, ours)
-	}
-	return b, nil
-}
-
-// newestOf returns the newest version that a client and the broker both speak.
-func newestOf(accepted string) (version, bool) {
-	if accepted == "" {
-		return v10, true
-	}
-	offered := strings.Split(accepted, ",")
-	for v := v12; v >= v10; v-- {
-		for _, o := range offered {
-			if strings.TrimSpace(o) == v.String() {
-				return v, true
-			}
-		}
-	}
-	return v10, false
-}
-
-// write writes the outbox until it ends, and heart-beats in between.
-func (p *peer) write() {
-	w := bufio.NewWriter(deadlineWriter{p.conn, p.broker.limits.Write})
-	var tick <-chan time.Time
-	if p.beats.out > 0 {
-		t := time.NewTicker(p.beats.out * 3 / 4)
-		defer t.Stop()
-		tick = t.C
-	}
-	var spare, items []outgoing
-	head := make([]byte, 0, 256)
-	for {
-		var ended bool
-		items, ended = p.out.take(spare)
-		if err := p.writeAll(w, items, head); err != nil {
-			p.drop("it could not be written to: " + err.Error())
-			return
-		}
-		if len(items) == 0 && ended {
-			return
-		}
-		if len(items) == 0 {
-			select {
-			case <-p.out.wake:
-			case <-tick:
-				w.WriteByte('\n')
-				if err := w.Flush(); err != nil {
-					p.drop("it could not be written to: " + err.Error())
-					return
-				}
-			}
-		}
-		clear(items)
-		spare = items
-		if cap(spare) > 1024 {
-			spare = nil // what one burst needed is not kept for ever
-		}
-	}
-}
-
-// writeAll writes items, with head to build the small parts in.
-func (p *peer) writeAll(w *bufio.Writer, items []outgoing, head []byte) error {
-	for _, item := range items {
-		switch {
-		case item.frame != nil:
-			w.Write(appendFrame(head[:0], item.frame, p.version))
-		case item.to.ack == ackAuto && item.message.expired(p.broker.Now()):
-			// It waited too long.
-		default:
-			w.Write(item.appendHead(head[:0], p.version))
-			w.Write(item.message.shared(p.version))
-			w.Write(item.message.body)
-			w.WriteByte(0)
-		}
-		p.out.finished(item)
-	}
-	return w.Flush()
-}
-
-// deadlineWriter gives every piece of 64 KiB the same time.
-type deadlineWriter struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (w deadlineWriter) Write(b []byte) (written int, err error) {
-	for written < len(b) && err == nil {
-		var n int
-		w.SetWriteDeadline(time.Now().Add(w.timeout))
-		n, err = w.Conn.Write(b[written:min(len(b), written+64<<10)])
-		written += n
-	}
-	return written, err
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,8 +11,9 @@ import (
 // goes away without acknowledging it. It stands behind /queue destinations,
 // behind a reply-to, and behind a subscription that acknowledges.
 type queue struct {
-	limit int  // bytes waiting
-	own   bool // belongs to one subscription or connection and ends with it
+	limit  int     // bytes waiting
+	budget *budget // for what waits, shared with other queues
+	own    bool    // belongs to one subscription or connection and ends with it
 
 	mu        sync.Mutex
 	waiting   []waiting // no subscription with room wants any of them
@@ -32,21 +34,40 @@ func (q *queue) offer(m *message, now time.Time) bool {
 	defer q.mu.Unlock()
 	for i := range q.consumers {
 		s := q.consumers[(q.next+i)%len(q.consumers)]
-		if s.room(q.limit) && s.wants(m) {
+		if s.ack != ackAuto && len(q.waiting) > 0 {
+			q.feed(s, now) // first come, first served
+		}
+		if s.room() && s.wants(m) {
 			q.next = (q.next + i + 1) % len(q.consumers)
 			s.hand(waiting{message: m})
 			return true
 		}
 	}
-	if q.bytes+m.size > q.limit {
+	if q.full(m) {
 		q.purge(now)
 	}
-	if q.bytes+m.size > q.limit {
+	if q.full(m) {
 		return false
 	}
-	q.bytes += m.size
+	q.keep(m.size)
 	q.waiting = append(q.waiting, waiting{message: m})
 	return true
+}
+
+func (q *queue) full(m *message) bool {
+	return q.bytes+m.size > q.limit || q.budget.used.Load()+int64(m.size) > int64(q.budget.limit)
+}
+
+// keep counts bytes that wait from now on, or no longer.
+func (q *queue) keep(bytes int) {
+	q.bytes += bytes
+	q.budget.used.Add(int64(bytes))
+}
+
+// budget bounds what may wait in several queues together.
+type budget struct {
+	limit int
+	used  atomic.Int64
 }
 
 // purge drops what has expired. The caller holds mu.
@@ -55,7 +76,7 @@ func (q *queue) purge(now time.Time) {
 		if !w.message.expired(now) {
 			return false
 		}
-		q.bytes -= w.message.size
+		q.keep(-w.message.size)
 		return true
 	})
 }
@@ -78,20 +99,20 @@ func (q *queue) add(s *subscription, now time.Time) {
 
 // feed hands s all that waits for it, while it has room. The caller holds mu.
 func (q *queue) feed(s *subscription, now time.Time) {
-	if !s.room(q.limit) {
+	if !s.room() {
 		return
 	}
 	kept := q.waiting[:0]
 	for i, w := range q.waiting {
-		if !s.room(q.limit) {
+		if !s.room() {
 			kept = append(kept, q.waiting[i:]...)
 			break
 		}
 		switch {
 		case w.message.expired(now):
-			q.bytes -= w.message.size
+			q.keep(-w.message.size)
 		case s.wants(w.message):
-			q.bytes -= w.message.size
+			q.keep(-w.message.size)
 			s.hand(w)
 		default:
 			kept = append(kept, w)
@@ -107,10 +128,16 @@ func (q *queue) remove(s *subscription, now time.Time) {
 	defer q.mu.Unlock()
 	q.consumers = slices.DeleteFunc(q.consumers, func(other *subscription) bool { return other == s })
 	unacked := s.unacked
-	s.unacked, s.held = nil, 0
-	if !q.own {
-		q.back(unacked, now)
+	s.unacked = nil
+	for _, m := range unacked {
+		s.peer.unacked.used.Add(-int64(m.size))
 	}
+	if q.own {
+		q.keep(-q.bytes)
+		q.waiting = nil
+		return
+	}
+	q.back(unacked, now)
 }
 
 // back puts messages in front of the queue and offers them. The caller holds mu.
@@ -118,7 +145,7 @@ func (q *queue) back(messages []*message, now time.Time) {
 	again := make([]waiting, 0, len(messages)+len(q.waiting))
 	for _, m := range messages {
 		again = append(again, waiting{message: m, again: true})
-		q.bytes += m.size
+		q.keep(m.size)
 	}
 	q.waiting = append(again, q.waiting...)
 	for _, s := range q.consumers {
@@ -142,7 +169,7 @@ func (q *queue) settle(s *subscription, id uint64, ok bool, now time.Time) bool 
 	settled := slices.Clone(s.unacked[from : at+1])
 	s.unacked = slices.Delete(s.unacked, from, at+1)
 	for _, m := range settled {
-		s.held -= m.size
+		s.peer.unacked.used.Add(-int64(m.size))
 	}
 	if ok {
 		q.feed(s, now)

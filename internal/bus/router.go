@@ -3,6 +3,7 @@ package bus
 import (
 	"crypto/rand"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,8 +13,8 @@ import (
 // router knows who gets what. Its locks are taken in this order: router,
 // queue, outbox; nothing waits while holding one.
 type router struct {
-	queueBytes int // that one queue may keep
-	maxQueues  int
+	limits Limits
+	kept   budget // of all queues that many share
 
 	last atomic.Uint64 // id of the newest message
 
@@ -28,9 +29,9 @@ type group struct {
 	patterns []*subscription
 }
 
-func newRouter(queueBytes, maxQueues int) *router {
+func newRouter(limits Limits) *router {
 	return &router{
-		queueBytes: queueBytes, maxQueues: maxQueues,
+		limits: limits, kept: budget{limit: limits.Kept},
 		groups: map[string]*group{}, queues: map[string]*queue{},
 	}
 }
@@ -109,18 +110,31 @@ func offered(q *queue, m *message, now time.Time) error {
 	return nil
 }
 
+// heard reports whether somebody listens to the queue of a name.
+func (r *router) heard(name string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	q := r.queues[name]
+	if q == nil {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.consumers) > 0
+}
+
 // queue returns the queue of a name, made if need be. The caller holds mu.
 func (r *router) queue(name string, now time.Time) (*queue, error) {
 	if q := r.queues[name]; q != nil {
 		return q, nil
 	}
-	if len(r.queues) >= r.maxQueues {
+	if len(r.queues) >= r.limits.Queues {
 		r.forgetIdle(now)
 	}
-	if len(r.queues) >= r.maxQueues {
+	if len(r.queues) >= r.limits.Queues {
 		return nil, errors.New("there are too many queues")
 	}
-	q := &queue{limit: r.queueBytes}
+	q := &queue{limit: r.limits.Queue, budget: &r.kept}
 	r.queues[name] = q
 	return q, nil
 }
@@ -147,7 +161,7 @@ func (r *router) subscribe(s *subscription, now time.Time) error {
 		return nil
 	}
 	if s.ack != ackAuto {
-		s.queue = &queue{limit: r.queueBytes, own: true}
+		s.queue = &queue{limit: math.MaxInt, budget: &s.peer.kept, own: true}
 		s.queue.add(s, now)
 	}
 	g := r.groups[s.destination.group]
@@ -203,7 +217,7 @@ func (g *group) remove(s *subscription) {
 func (r *router) answerTo(p *peer, temp string, now time.Time) *subscription {
 	name := "amq.gen-" + rand.Text()
 	s := &subscription{peer: p, id: temp, destination: destination{text: replyPrefix + name, kind: private, key: name}}
-	s.queue = &queue{limit: r.queueBytes, own: true}
+	s.queue = &queue{limit: math.MaxInt, budget: &s.peer.kept, own: true}
 	s.queue.add(s, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()

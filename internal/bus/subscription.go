@@ -17,8 +17,12 @@ const (
 )
 
 // defaultPrefetch is how many messages a subscription that acknowledges gets
-// ahead of its acknowledgements, unless it says prefetch-count.
-const defaultPrefetch = 1000
+// ahead of its acknowledgements, unless it says prefetch-count; maxPrefetch is
+// what it may say.
+const (
+	defaultPrefetch = 1_000
+	maxPrefetch     = 10_000
+)
 
 // subscription is one client's wish for what is sent to a destination.
 type subscription struct {
@@ -34,7 +38,6 @@ type subscription struct {
 	// These belong to the queue's lock.
 	prefetch int
 	unacked  []*message // in the order in which they were handed out
-	held     int        // bytes of unacked
 	all      bool       // prefetch no longer matters
 }
 
@@ -57,7 +60,7 @@ func newSubscription(p *peer, f *frame.Frame) (*subscription, error) {
 		return nil, errors.New("ack is auto, client or client-individual")
 	}
 	if n, err := strconv.Atoi(f.Header.Get("prefetch-count")); err == nil && n > 0 {
-		s.prefetch = n
+		s.prefetch = min(n, maxPrefetch)
 	}
 	if text := f.Header.Get("selector"); text != "" {
 		if s.selector, err = parseSelector(text); err != nil {
@@ -93,17 +96,21 @@ func (s *subscription) wants(m *message) bool {
 	return s.selector == "" || s.selector == m.identity
 }
 
-// room reports whether s may be handed one more message, with no more than
-// limit bytes unacknowledged. The queue's lock is held.
-func (s *subscription) room(limit int) bool {
-	return s.ack == ackAuto || s.all || len(s.unacked) < s.prefetch && s.held < limit
+// room reports whether s may be handed one more message. One is always allowed,
+// so that an acknowledgement will come that makes room. The queue's lock is held.
+func (s *subscription) room() bool {
+	if s.ack == ackAuto || s.all || len(s.unacked) == 0 {
+		return true
+	}
+	unacked := &s.peer.unacked
+	return len(s.unacked) < s.prefetch && unacked.used.Load() < int64(unacked.limit)
 }
 
 // hand gives s a message of its queue. The queue's lock is held.
 func (s *subscription) hand(w waiting) {
 	if s.ack != ackAuto {
 		s.unacked = append(s.unacked, w.message)
-		s.held += w.message.size
+		s.peer.unacked.used.Add(int64(w.message.size))
 	}
 	s.peer.put(outgoing{message: w.message, to: s, again: w.again})
 }
