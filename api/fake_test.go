@@ -216,3 +216,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	}
 	return a
 }
+
+func (f *fake) Rows(context.Context, registry.Discovery) (registry.Table, error) {
+	return registry.Table{}, f.err
+}

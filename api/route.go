@@ -44,6 +44,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/parse", ask, 0, s.parse},
 		{"GET", "/v1/explain", ask, 0, s.explain},
 		{"GET", "/v1/why", ask, 0, s.why},
+		{"GET", "/v1/complete", ask, 0, s.complete},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},

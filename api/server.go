@@ -20,6 +20,7 @@ import (
 // Registry is what the routes need of a [registry.Registry].
 type Registry interface {
 	Find(context.Context, registry.Discovery) (registry.Answer, error)
+	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
 	Refuse(registry.Refusal)

@@ -21,8 +21,8 @@ type selection struct {
 	timeout int
 }
 
-func (s *selection) register(cmd *cobra.Command) {
-	s.filterFlags.register(cmd)
+func (s *selection) register(a *app, cmd *cobra.Command) {
+	s.filterFlags.register(a, cmd)
 	cmd.Flags().BoolVar(&s.all, "all", false, "every node; needed where no filter is given")
 	cmd.Flags().IntVarP(&s.timeout, "timeout", "t", 12, "`seconds` to wait for the nodes' answers")
 }
@@ -66,7 +66,7 @@ func (a *app) pingCommand() *cobra.Command {
 			return a.ping(cmd.Context(), s.call("rpcutil", "ping", nil, nodes))
 		},
 	}
-	s.register(cmd)
+	s.register(a, cmd)
 	return of(classRPC, cmd)
 }
 

@@ -103,7 +103,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	_ = flags.MarkHidden("np")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.agentCommand(),
-		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.importCommand(),
+		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.whyCommand(), a.importCommand(),
 		a.pingCommand(), a.sshCommand(), a.checkCommand(),
 		a.tokenCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
 	)

@@ -42,7 +42,7 @@ func (a *app) sshCommand() *cobra.Command {
 			return a.becomeSSH(name, rest)
 		},
 	}
-	f.register(cmd)
+	f.register(a, cmd)
 	return of(classSSH, cmd)
 }
 
