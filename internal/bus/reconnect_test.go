@@ -332,6 +332,32 @@ func TestSlowHandler(t *testing.T) {
 	}
 }
 
+// Between the brokers of a round there is no pause, after each round a longer
+// one, up to the limit; chance takes off at most half.
+func TestBackOff(t *testing.T) {
+	c := NewClient(Config{BackOff: time.Second, MaxBackOff: 5 * time.Second})
+	for _, want := range []struct {
+		failures, brokers int
+		most              time.Duration
+	}{
+		{1, 1, time.Second}, {2, 1, 2 * time.Second}, {3, 1, 4 * time.Second}, {4, 1, 5 * time.Second}, {1000, 1, 5 * time.Second},
+		{0, 1, time.Second}, // a steady connection was lost
+		{0, 3, time.Second}, {1, 3, 0}, {2, 3, 0}, {3, 3, time.Second}, {4, 3, 0}, {6, 3, 2 * time.Second},
+	} {
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			d := c.pause(want.failures, want.brokers)
+			if d < want.most/2 || d > want.most {
+				t.Fatalf("failure %d of %d brokers: a pause of %v, want %v at most", want.failures, want.brokers, d, want.most)
+			}
+			seen[d] = true
+		}
+		if want.most > 0 && len(seen) < 10 {
+			t.Errorf("only %d different pauses of a hundred", len(seen))
+		}
+	}
+}
+
 func TestRunRefusesBadAddresses(t *testing.T) {
 	for _, c := range []struct {
 		brokers []string
