@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -75,6 +76,20 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// part returns a variable part of the request's path. The router has it as it
+// was sent only where that differs from what Go would send.
+func part(c echo.Context, name string) (string, error) {
+	text := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return text, nil
+	}
+	plain, err := url.PathUnescape(text)
+	if err != nil {
+		return "", fail(http.StatusBadRequest, "the path cannot be read")
+	}
+	return plain, nil
 }
 
 // oneOf returns the only value of a query parameter, and refuses parameters

@@ -117,6 +117,7 @@ func (s *Server) build() {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerFailure
+	e.IPExtractor = echo.ExtractIPDirect() // nobody may say for themselves where they come from
 	e.Use(s.watch, s.recoverPanic, s.guard)
 	s.routes = s.table()
 	for _, r := range s.routes {
