@@ -37,9 +37,10 @@ func TestSearchForRows(t *testing.T) {
 func TestComplete(t *testing.T) {
 	h := threeNodes(t)
 	for q, want := range map[string]string{
-		"si":          `{"start":0,"candidates":["site"`,
-		"site = ":     `{"start":7,"candidates":["ams","fra"`,
-		"cpus > 2 an": `{"start":9,"candidates":["and"`,
+		"si":           `{"start":0,"candidates":["site"`,
+		"site = ":      `{"start":7,"candidates":["ams","fra"`,
+		"cpus>2 and ":  `{"start":11,"candidates":["cpus","site"`,
+		"(cpus > 2 an": `{"start":10,"candidates":["and"`,
 	} {
 		a := get(t, h, "/v1/complete?q="+url.QueryEscape(q))
 		if a.status != http.StatusOK || len(a.text) < len(want) || a.text[:len(want)] != want {
