@@ -22,8 +22,13 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		conf = s.tlsConfig()
 	}
 	roles := map[string]api.Role{}
-	for _, name := range s.operators {
-		roles[name] = api.Operator
+	for role, names := range map[api.Role][]string{api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: s.forwarders} {
+		for _, name := range names {
+			if other, twice := roles[name]; twice {
+				return nil, usageFault("the settings give %s two roles, %s and %s", name, other, role)
+			}
+			roles[name] = role
+		}
 	}
 	return api.New(api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
