@@ -215,6 +215,22 @@ func TestBrokersInTurn(t *testing.T) {
 	}
 }
 
+// A broker that fails slowly does not keep the client from the next one.
+func TestSlowFailuresAreFailures(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	var minutes atomic.Int64
+	client := run(t, address, "registry", func(c *Config) {
+		c.Brokers = []string{"stomp://" + nobody.Addr().String(), "stomp://" + address}
+		c.Now = func() time.Time { return time.Unix(60*minutes.Add(1), 0) }
+	})
+	publish(t, client, Message{Destination: "/topic/t"})
+}
+
 // The words of errors are for people.
 func TestStatusInWords(t *testing.T) {
 	address, _ := start(t, &Broker{})
