@@ -173,6 +173,32 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A subscription that its caller gave up on takes no messages from others.
+func TestSubscribeGivenUp(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	client := run(t, address, "registry")
+	if err := client.Ready(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		cancel, err := client.Subscribe(gone, Subscription{Destination: "/queue/q", AckEach: true}, func(context.Context, Delivery) { t.Error("called") })
+		if err == nil {
+			cancel() // the confirmation was faster
+		} else if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	got := listen(t, client, Subscription{Destination: "/queue/q", AckEach: true})
+	for range 10 {
+		publish(t, client, Message{Destination: "/queue/q"})
+		if err := next(t, got).Ack(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Many subscriptions made and cancelled on one connection leave nothing behind.
 func TestCancelledSubscriptionsLeaveNothing(t *testing.T) {
 	address, _ := start(t, &Broker{})
