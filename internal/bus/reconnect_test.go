@@ -173,6 +173,32 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A subscription that its caller gave up on takes no messages from others.
+func TestSubscribeGivenUp(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	client := run(t, address, "registry")
+	if err := client.Ready(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		cancel, err := client.Subscribe(gone, Subscription{Destination: "/queue/q", AckEach: true}, func(context.Context, Delivery) { t.Error("called") })
+		if err == nil {
+			cancel() // the confirmation was faster
+		} else if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	got := listen(t, client, Subscription{Destination: "/queue/q", AckEach: true})
+	for range 10 {
+		publish(t, client, Message{Destination: "/queue/q"})
+		if err := next(t, got).Ack(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Many subscriptions made and cancelled on one connection leave nothing behind.
 func TestCancelledSubscriptionsLeaveNothing(t *testing.T) {
 	address, _ := start(t, &Broker{})
@@ -213,6 +239,22 @@ func TestBrokersInTurn(t *testing.T) {
 	if s := client.Status(); s.Broker != "stomp://"+other {
 		t.Errorf("status %+v, want connected to %s", s, other)
 	}
+}
+
+// A broker that fails slowly does not keep the client from the next one.
+func TestSlowFailuresAreFailures(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	var minutes atomic.Int64
+	client := run(t, address, "registry", func(c *Config) {
+		c.Brokers = []string{"stomp://" + nobody.Addr().String(), "stomp://" + address}
+		c.Now = func() time.Time { return time.Unix(60*minutes.Add(1), 0) }
+	})
+	publish(t, client, Message{Destination: "/topic/t"})
 }
 
 // The words of errors are for people.
