@@ -191,8 +191,7 @@ func parseConfig(text []byte) (config, error) {
 // configKeys lists every key of the settings file, sections' keys included.
 func configKeys(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		keys = append(keys, field.Tag.Get("yaml"))
 		if field.Type.Kind() == reflect.Struct {
 			keys = append(keys, configKeys(field.Type)...)

@@ -28,6 +28,7 @@ type Config struct {
 	HeartBeat      time.Duration // both ways; 0: 15 s
 	ConnectTimeout time.Duration // for connecting, TLS and login together; 0: 10 s
 	WriteTimeout   time.Duration // for a write that makes no progress; 0: 10 s
+	AnswerTimeout  time.Duration // for the broker to confirm; 0: 30 s
 	BackOff        time.Duration // after the first round of failures, then doubled; 0: 250 ms
 	MaxBackOff     time.Duration // 0: 30 s
 	MaxBody        int           // bytes of the largest message, either way; 0: 8 MiB
@@ -70,6 +71,7 @@ func NewClient(c Config) *Client {
 	c.HeartBeat = cmp.Or(c.HeartBeat, 15*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.AnswerTimeout = cmp.Or(c.AnswerTimeout, 30*time.Second)
 	c.BackOff = cmp.Or(c.BackOff, 250*time.Millisecond)
 	c.MaxBackOff = cmp.Or(c.MaxBackOff, 30*time.Second)
 	c.MaxBody = cmp.Or(c.MaxBody, 8<<20)

@@ -21,6 +21,7 @@ type session struct {
 	conn   *stomp.Conn
 	seam   *seam
 	broker address
+	answer time.Duration // how long the broker has for a receipt
 	ids    atomic.Uint64
 	drains sync.WaitGroup
 }
@@ -43,7 +44,7 @@ func dial(ctx context.Context, a address, c *Config) (*session, error) {
 	}
 	limits := FrameLimits{Headers: 256, HeaderBytes: 64 << 10, BodyBytes: c.MaxBody}
 	seam := newSeam(conn, limits, c.HeartBeat, c.WriteTimeout)
-	s := &session{seam: seam, broker: a}
+	s := &session{seam: seam, broker: a, answer: c.AnswerTimeout}
 	s.conn, err = stomp.ConnectWithContext(ctx, seam, options(a, c)...)
 	if err != nil {
 		seam.Close()
@@ -82,10 +83,8 @@ func options(a address, c *Config) []func(*stomp.Conn) error {
 		stomp.ConnOpt.AcceptVersion(stomp.V11, stomp.V12),
 		stomp.ConnOpt.Host(cmp.Or(a.vhost, c.Vhost, "/")),
 		stomp.ConnOpt.Login(login, passcode),
-		stomp.ConnOpt.HeartBeat(c.HeartBeat, c.HeartBeat),
+		stomp.ConnOpt.HeartBeat(c.HeartBeat, 0), // the seam listens
 		stomp.ConnOpt.HeartBeatError(c.HeartBeat / 4),
-		// The seam finds out about silence, and does so before the library would.
-		stomp.ConnOpt.HeartBeatGracePeriodMultiplier(10),
 		stomp.ConnOpt.MsgSendTimeout(c.WriteTimeout),
 		stomp.ConnOpt.Logger(silent{}),
 	}
@@ -144,13 +143,18 @@ func (s *session) expect() (id string, r *receipt) {
 	return id, r
 }
 
-// wait waits for a receipt, the end of the connection or of ctx.
+// wait waits for a receipt, the end of the connection or of ctx. A broker that
+// does not answer is left.
 func (s *session) wait(ctx context.Context, r *receipt) error {
+	late := time.NewTimer(s.answer)
+	defer late.Stop()
 	select {
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-late.C:
+		s.seam.fail(fmt.Errorf("the broker did not confirm within %s", s.answer))
 	case <-s.seam.dead:
 	}
 	select {
@@ -251,11 +255,9 @@ func (s *session) unsubscribe(id string) {
 func (s *session) disconnect() {
 	id, r := s.expect()
 	s.seam.sendFrame(frame.New(frame.DISCONNECT, frame.Receipt, id))
-	select {
-	case <-r.done:
-	case <-s.seam.dead:
-	case <-time.After(time.Second):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.wait(ctx, r)
 }
 
 // end ends the connection, if it has not, and waits for all that served it.
