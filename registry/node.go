@@ -44,8 +44,10 @@ type Section struct {
 	Sent        time.Time // the sender's clock; zero: not told
 	Received    time.Time // the registry's clock, to the millisecond
 	Changed     time.Time // when the content last changed, by the registry's clock
-	Hash        string    // of the content: facts, classes, agents, collectives, interval
+	Hash        string    // of the content: facts but volatile ones, classes, agents, collectives, interval
 	Warnings    []string
+
+	moving [32]byte // a hash of the volatile facts; zero: not known, as after a restart
 }
 
 // Document is the node as a query sees it. It shares the node's maps and slices.

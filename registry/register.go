@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,9 +14,10 @@ import (
 // error is a [*Refusal], which it has recorded, or says why it could not be
 // stored: then the registration is not acknowledged, and may be sent again.
 //
-// A registration that says what the same source said before moves only time
-// stamps. Those are seen by every reader at once, and are in the store within
-// [Config.TouchEvery].
+// A registration that says what the same source said before, but for volatile
+// facts, moves only those and time stamps. All readers see that at once; the
+// time stamps are in the store within [Config.TouchEvery], the volatile facts
+// with the next change.
 func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, error) {
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
@@ -34,6 +36,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
+	r.volatile.hash(next)
 	lock := &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
 	lock.Lock()
 	defer lock.Unlock()
@@ -80,11 +83,19 @@ func (r *Registry) store1(ctx context.Context, node *Node, source Source, next *
 	return fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 }
 
-// touch moves the time stamps of a section that was said again.
+// touch moves the time stamps of a section that was said again, and what is
+// volatile in it.
 func (r *Registry) touch(node *Node, source Source, next *Section) {
+	old := node.Sections[source]
 	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received}
-	touched := node.Touched(beat)
-	r.table.put(&touched, false)
+	touched, moved := node.Touched(beat), false
+	same := old.moving == next.moving && slices.Equal(old.Warnings, next.Warnings)
+	if !same && touched.Sections[source] != old {
+		s := *touched.Sections[source]
+		s.Facts, s.moving, s.Warnings = next.Facts, next.moving, next.Warnings
+		touched, moved = node.with(source, &s), true
+	}
+	r.table.put(&touched, moved)
 	r.beats.add(beat)
 }
 

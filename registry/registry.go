@@ -24,6 +24,12 @@ type Config struct {
 	// everything answers ErrLoading. See [Registry.Ready].
 	Background bool
 
+	// Volatile are patterns of facts that differ in every registration, such
+	// as "memory.*.used": * is any one key, and a pattern holds all below it.
+	// Such facts can be asked for like others, but are no change: they are not
+	// written until something else is. Nil: [DefaultVolatile].
+	Volatile []string
+
 	// TouchEvery is how often the times of unchanged nodes are written to the
 	// store; 0: 30 s.
 	TouchEvery time.Duration
@@ -39,6 +45,7 @@ type Registry struct {
 	store    Store
 	rejected rejected
 	beats    beats
+	volatile volatility
 	counts   counts
 
 	table   *table        // valid once loaded is closed and loadErr is nil
@@ -58,16 +65,23 @@ type Registry struct {
 // The context bounds the reading, also in the background.
 func Open(ctx context.Context, c Config) (*Registry, error) {
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
+	if c.Volatile == nil {
+		c.Volatile = DefaultVolatile()
+	}
+	if c.Store == nil {
+		c.Store = &MemoryStore{}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	r := &Registry{conf: c, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
-	if r.store == nil {
-		r.store = &MemoryStore{}
+	volatile, err := parseVolatility(c.Volatile)
+	if err != nil {
+		return nil, errors.Join(err, c.Store.Close())
 	}
+	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
 	r.done.Go(func() {
