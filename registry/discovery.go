@@ -59,9 +59,11 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	nodes = d.page(d.ordered(nodes))
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Node, len(nodes))
+	h := r.clock()
+	a.Warnings = append(a.Warnings, h.warnings()...)
 	for i, n := range nodes {
 		a.Nodes[i] = *n
-		a.Nodes[i].State = r.conf.Lifecycle.State(n, now)
+		a.Nodes[i].State = r.conf.Lifecycle.state(n, h)
 		if i == 0 || n.LastSeen.Before(a.Oldest) {
 			a.Oldest = n.LastSeen
 		}
@@ -93,7 +95,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(nodes, now), now)
+	t.Columns, t.Rows = q.Rows(r.documents(nodes), now)
 	return t, nil
 }
 
@@ -113,11 +115,12 @@ func (d Discovery) complete() Discovery {
 func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
 	var found []*Node
 	var doc query.Document // one for all, since Matches keeps nothing of it
+	h := r.clock()
 	for i, n := range r.table.candidates(q.Filter, now) {
 		if i%32 == 0 && ctx.Err() != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
 		}
-		state := r.conf.Lifecycle.State(n, now)
+		state := r.conf.Lifecycle.state(n, h)
 		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
 			continue
 		}
@@ -169,7 +172,7 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	if err != nil {
 		return nil, err
 	}
-	_, rows := q.Rows(r.documents(nodes, now), now)
+	_, rows := q.Rows(r.documents(nodes), now)
 	var values []any
 	for _, row := range rows {
 		switch v := row[0].(type) {
@@ -183,12 +186,13 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	return values, nil
 }
 
-// documents are nodes as a query sees them at a moment.
-func (r *Registry) documents(nodes []*Node, now time.Time) iter.Seq[*query.Document] {
+// documents are nodes as a query sees them.
+func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
+	h := r.clock()
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
 			doc := &query.Document{}
-			n.fill(doc, r.conf.Lifecycle.State(n, now))
+			n.fill(doc, r.conf.Lifecycle.state(n, h))
 			if !yield(doc) {
 				return
 			}

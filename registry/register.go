@@ -37,7 +37,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		return Receipt{}, err
 	}
 	r.volatile.hash(next)
-	lock := &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
+	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
 
@@ -46,10 +46,15 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		node = &Node{Identity: id, FirstSeen: stamp(now)}
 	}
 	old := node.Sections[source]
-	if err := r.conf.Lifecycle.admit(id, old, next, now); err != nil {
+	h := r.clock()
+	if err := r.conf.Lifecycle.admit(node, old, next, h); err != nil {
 		return Receipt{}, err
 	}
-	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.interval(0))}
+	next.learn(source, old, h)
+	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
+	if node.Deactivated != nil {
+		receipt.Warnings = append(slices.Clip(receipt.Warnings), node.deactivatedWarning())
+	}
 	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
 		r.touch(node, source, next)
 		r.counts.unchanged.Add(1)
@@ -62,6 +67,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	r.counts.changed.Add(1)
 	receipt.Changed = true
 	return receipt, nil
+}
+
+// lockOf is held by whoever changes a node.
+func (r *Registry) lockOf(id Identity) *sync.Mutex {
+	return &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
 }
 
 // store1 stores a node with a section replaced, and shows it to readers.
@@ -87,8 +97,11 @@ func (r *Registry) store1(ctx context.Context, node *Node, source Source, next *
 // volatile in it.
 func (r *Registry) touch(node *Node, source Source, next *Section) {
 	old := node.Sections[source]
-	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received}
+	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
 	touched, moved := node.Touched(beat), false
+	if s := touched.Sections[source]; s != old {
+		s.guess, s.gaps = next.guess, next.gaps // Touched has made s
+	}
 	same := old.moving == next.moving && slices.Equal(old.Warnings, next.Warnings)
 	if !same && touched.Sections[source] != old {
 		s := *touched.Sections[source]
@@ -142,19 +155,25 @@ func (b *beats) take() []Beat {
 	return list
 }
 
-// touchNowAndThen writes time stamps to the store until ctx is done, and what
-// is left then.
-func (r *Registry) touchNowAndThen(ctx context.Context) {
+// keepHouse lets the nodes grow older, and writes time stamps to the store,
+// until ctx is done, and what is left then.
+func (r *Registry) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(r.conf.TouchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			if r.usable() == nil {
+				r.sweep()
+				r.purge(ctx)
+			}
 			r.flush(ctx)
+			r.keepHearing(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			r.flush(last)
+			r.keepHearing(last)
 			return
 		}
 	}

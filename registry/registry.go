@@ -18,7 +18,7 @@ var ErrLoading = errors.New("the registry is still loading its nodes")
 // Config says how a registry works.
 type Config struct {
 	Store     Store     // nil: memory only
-	Lifecycle Lifecycle // when nodes are stale and expired
+	Lifecycle Lifecycle // when nodes are stale and expired, and forgotten
 
 	// Background lets Open return before the store is read; until then
 	// everything answers ErrLoading. See [Registry.Ready].
@@ -30,8 +30,11 @@ type Config struct {
 	// written until something else is. Nil: [DefaultVolatile].
 	Volatile []string
 
-	// TouchEvery is how often the times of unchanged nodes are written to the
-	// store; 0: 30 s.
+	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
+	Deaf bool
+
+	// TouchEvery is how often nodes grow older, and the times of unchanged ones
+	// are written to the store; 0: 30 s.
 	TouchEvery time.Duration
 
 	Now func() time.Time // nil: time.Now
@@ -45,6 +48,7 @@ type Registry struct {
 	store    Store
 	rejected rejected
 	beats    beats
+	life     life
 	volatile volatility
 	counts   counts
 
@@ -64,6 +68,7 @@ type Registry struct {
 //
 // The context bounds the reading, also in the background.
 func Open(ctx context.Context, c Config) (*Registry, error) {
+	c.Lifecycle = c.Lifecycle.complete()
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
 	if c.Volatile == nil {
 		c.Volatile = DefaultVolatile()
@@ -82,11 +87,12 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, errors.Join(err, c.Store.Close())
 	}
 	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	r.life.deaf = c.Deaf
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
 	r.done.Go(func() {
 		r.load(ctx)
-		r.touchNowAndThen(background)
+		r.keepHouse(background)
 	})
 	if c.Background {
 		return r, nil
@@ -110,6 +116,9 @@ func (r *Registry) load(ctx context.Context) {
 		return
 	}
 	r.table = newTable(nodes)
+	if err := r.begin(ctx, nodes); err != nil {
+		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
+	}
 }
 
 // Ready waits until the store is read, and returns why it could not be.
@@ -143,7 +152,7 @@ func (r *Registry) Node(id string) (Node, bool) {
 		return Node{}, false
 	}
 	node := *n
-	node.State = r.conf.Lifecycle.State(n, r.conf.Now())
+	node.State = r.stateOf(n)
 	return node, true
 }
 
@@ -170,6 +179,17 @@ type Stats struct {
 	Unchanged uint64            // registrations that were accepted and said nothing new
 	Failed    uint64            // registrations that could not be stored
 	Refused   map[string]uint64 // by reason
+	Life      LifeStats
+}
+
+// LifeStats are the numbers of the lifecycle.
+type LifeStats struct {
+	States      map[State]int // nodes by state, as of the last look at all of them
+	DeafSince   time.Time     // zero: the registry can hear
+	FrozenSince time.Time     // zero: states are not frozen; see [Lifecycle.FreezeShare]
+	Overdue     int           // nodes that are about to change state
+	Purged      uint64        // nodes that were forgotten
+	PurgeHeld   int           // nodes that would be forgotten but for [Lifecycle.PurgeShare]
 }
 
 // counts are the countable part of Stats.
@@ -185,6 +205,7 @@ func (r *Registry) Stats() Stats {
 	}
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()
+		s.Life = r.lifeStats()
 	}
 	return s
 }

@@ -11,11 +11,11 @@
 //
 // There are three buckets:
 //
-//	meta   format → "1"
+//	meta   format → "1"; keep. and a name → a value
 //	nodes  identity in lower case → 0, zstd of registry.AppendRecord
-//	seen   identity in lower case, 0, source → sequence, sent, received, CRC-32
+//	seen   identity in lower case, 0, source → sequence, sent, received, perhaps learnt, CRC-32
 //
 // The first byte of a node's value is the number of the dictionary that it is
 // compressed with; 0 is none. Numbers in seen are big-endian, times in
-// milliseconds since 1970.
+// milliseconds since 1970, the learnt interval in nanoseconds.
 package boltstore

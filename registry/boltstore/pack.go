@@ -38,24 +38,33 @@ func seenKey(id registry.Identity, source registry.Source) []byte {
 	return append(append([]byte(id.Key()), 0), source...)
 }
 
-func packTimes(sequence uint64, sent, received time.Time) []byte {
-	v := binary.BigEndian.AppendUint64(nil, sequence)
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(sent)))
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(received)))
+// packTimes is what moves in a section as it is stored.
+func packTimes(b registry.Beat) []byte {
+	v := binary.BigEndian.AppendUint64(nil, b.Sequence)
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Sent)))
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Received)))
+	if b.Learnt > 0 {
+		v = binary.BigEndian.AppendUint64(v, uint64(b.Learnt))
+	}
 	return binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
 }
 
 func unpackBeat(id registry.Identity, source registry.Source, v []byte) (registry.Beat, error) {
-	if len(v) != 28 || binary.BigEndian.Uint32(v[24:]) != crc32.ChecksumIEEE(v[:24]) {
+	const short, long = 28, 36 // bytes, without and with what is learnt
+	if len(v) != short && len(v) != long || binary.BigEndian.Uint32(v[len(v)-4:]) != crc32.ChecksumIEEE(v[:len(v)-4]) {
 		return registry.Beat{}, errChecksum
 	}
-	return registry.Beat{
+	b := registry.Beat{
 		Identity: id,
 		Source:   source,
 		Sequence: binary.BigEndian.Uint64(v),
 		Sent:     moment(int64(binary.BigEndian.Uint64(v[8:]))),
 		Received: moment(int64(binary.BigEndian.Uint64(v[16:]))),
-	}, nil
+	}
+	if len(v) == long {
+		b.Learnt = time.Duration(binary.BigEndian.Uint64(v[24:]))
+	}
+	return b, nil
 }
 
 // millis is a time as milliseconds since 1970; the zero time is 0.

@@ -37,7 +37,10 @@ type Store struct {
 	committed sync.WaitGroup
 }
 
-var _ registry.Store = (*Store)(nil)
+var (
+	_ registry.Store  = (*Store)(nil)
+	_ registry.Keeper = (*Store)(nil)
+)
 
 // errClosed is what a change gets that comes after Close.
 var errClosed = errors.New("the store is closed")
@@ -49,7 +52,7 @@ func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
 		n := &nodes[i]
 		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(n)})
 		for source, section := range n.Sections {
-			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(section.Sequence, section.Sent, section.Received)})
+			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
 		}
 	}
 	return s.commit(ctx, writes)
@@ -61,7 +64,7 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 	writes := make([]write, len(beats))
 	for i, b := range beats {
 		writes[i] = write{
-			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b.Sequence, b.Sent, b.Received),
+			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b),
 			unless: func(old []byte) bool {
 				known, err := unpackBeat(b.Identity, b.Source, old)
 				return err != nil || b.Received.Before(known.Received)
@@ -117,6 +120,23 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 		})
 	})
 }
+
+// Keep implements [registry.Keeper].
+func (s *Store) Keep(ctx context.Context, name string, value []byte) error {
+	return s.commit(ctx, []write{{bucket: metaBucket, key: []byte(keepPrefix + name), value: value}})
+}
+
+// Kept implements [registry.Keeper].
+func (s *Store) Kept(_ context.Context, name string) (value []byte, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(metaBucket).Get([]byte(keepPrefix + name)))
+		return nil
+	})
+	return value, err
+}
+
+// keepPrefix begins the keys of what is kept for the registry.
+const keepPrefix = "keep."
 
 // Close implements [registry.Store].
 func (s *Store) Close() error {
