@@ -25,12 +25,13 @@ type life struct {
 
 // standing is what the last sweep found.
 type standing struct {
-	states  map[State]int
-	overdue int // nodes that are about to change state
-	held    int // nodes that would be forgotten but for the brake
-	purged  uint64
-	window  time.Time // since when spent counts
-	spent   int       // nodes forgotten since window
+	states     map[State]int
+	collisions int
+	overdue    int // nodes that are about to change state
+	held       int // nodes that would be forgotten but for the brake
+	purged     uint64
+	window     time.Time // since when spent counts
+	spent      int       // nodes forgotten since window
 }
 
 // Hearing tells the registry whether it can hear its nodes: whether it is
@@ -159,7 +160,7 @@ func (r *Registry) lifeStats() LifeStats {
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	c := r.life.counts
-	s := LifeStats{States: c.states, Overdue: c.overdue, Purged: c.purged, PurgeHeld: c.held}
+	s := LifeStats{States: c.states, Collisions: c.collisions, Overdue: c.overdue, Purged: c.purged, PurgeHeld: c.held}
 	if r.life.deaf {
 		s.DeafSince = h.at
 	}

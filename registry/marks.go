@@ -35,6 +35,24 @@ func (r *Registry) Reactivate(ctx context.Context, id, _ string) error {
 	return r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, renamed) })
 }
 
+// markRenamed marks a node whose machine has begun to register under another
+// name. It is out of answers when its next registrations do not come.
+func (r *Registry) markRenamed(ctx context.Context, old Identity, reg Registration) {
+	now, next := stamp(r.conf.Now()), reg.Identity
+	err := r.mark(ctx, string(old), "marking", func(n *Node) Node {
+		if machineOf(n.Facts).id != machineOf(reg.Facts).id {
+			return *n // it is another machine by now
+		}
+		return n.with(renamed, &Section{
+			Auth: next, Changed: now, Received: now,
+			Warnings: []string{fmt.Sprintf("the machine that registered as this node registers as %s now", next)},
+		})
+	})
+	if err != nil && !errors.Is(err, ErrNoNode) {
+		r.conf.Log.Warn("could not mark a node that got another name", "node", old, "name", next, "error", err)
+	}
+}
+
 // mark changes the registry's own sections of a node.
 func (r *Registry) mark(ctx context.Context, name, doing string, change func(*Node) Node) error {
 	if err := r.usable(); err != nil {
@@ -52,10 +70,9 @@ func (r *Registry) mark(ctx context.Context, name, doing string, change func(*No
 	if len(changed.Sections) == len(n.Sections) {
 		return nil
 	}
-	if err := r.store.Put(ctx, changed); err != nil {
+	if err := r.commit(ctx, n, changed, r.clock()); err != nil {
 		return fmt.Errorf("%s %s: %w", doing, n.Identity, err)
 	}
-	r.table.put(&changed, true)
 	return nil
 }
 

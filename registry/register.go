@@ -23,6 +23,9 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 		return Receipt{}, err
 	}
 	receipt, err := r.register(ctx, reg)
+	if receipt.before != "" {
+		r.markRenamed(ctx, receipt.before, reg)
+	}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		r.Refuse(*refusal)
 	}
@@ -56,17 +59,45 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		receipt.Warnings = append(slices.Clip(receipt.Warnings), node.deactivatedWarning())
 	}
 	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
-		r.touch(node, source, next)
-		r.counts.unchanged.Add(1)
-		return receipt, nil
+		return receipt, r.again(ctx, node, source, next, h)
 	}
-	if err := r.store1(ctx, node, source, next); err != nil {
+	changed := node.with(source, next)
+	if source == Daemon {
+		changed = r.collided(changed, old, next, h)
+	}
+	if err := r.commit(ctx, node, changed, h); err != nil {
 		r.counts.failed.Add(1)
-		return Receipt{}, err
+		if old != nil {
+			r.doubt(node, source)
+		}
+		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
 	r.counts.changed.Add(1)
 	receipt.Changed = true
+	if source == Daemon {
+		if before, had := r.machines.knows(node.Identity, next.Facts, len(node.Sections) == 0); had {
+			receipt.before = before
+		}
+	}
 	return receipt, nil
+}
+
+// again takes a registration that says nothing new: it moves what moves, and
+// writes only if it changes the node's state or disproves a mark.
+func (r *Registry) again(ctx context.Context, node *Node, source Source, next *Section, h *heard) error {
+	r.counts.unchanged.Add(1)
+	touched := r.touch(node, source, next)
+	if !source.speaks() {
+		return nil
+	}
+	settled := r.settled(*touched, next.Received, h)
+	if len(settled.Sections) == len(touched.Sections) && r.conf.Lifecycle.state(node, h) == r.conf.Lifecycle.state(touched, h) {
+		return nil
+	}
+	if err := r.commit(ctx, node, settled, h); err != nil {
+		return fmt.Errorf("storing that %s is back: %w", node.Identity, err)
+	}
+	return nil
 }
 
 // lockOf is held by whoever changes a node.
@@ -74,28 +105,29 @@ func (r *Registry) lockOf(id Identity) *sync.Mutex {
 	return &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
 }
 
-// store1 stores a node with a section replaced, and shows it to readers.
-func (r *Registry) store1(ctx context.Context, node *Node, source Source, next *Section) error {
-	changed := node.with(source, next)
-	err := r.store.Put(ctx, changed)
-	if err == nil {
-		r.table.put(&changed, true)
-		return nil
+// commit stores a node in place of an old one together with what happened, and
+// shows it to readers.
+func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard) error {
+	if err := r.store.Put(ctx, changed); err != nil {
+		return err
 	}
-	if old := node.Sections[source]; old != nil {
-		// The store may hold either version now. A hash that nothing has makes
-		// sure that the next registration is written, whatever it says.
-		unsure := *old
-		unsure.Hash = ""
-		doubtful := node.with(source, &unsure)
-		r.table.put(&doubtful, false)
-	}
-	return fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
+	r.table.put(&changed, true)
+	return nil
+}
+
+// doubt deals with a write that failed: the store may hold either version now.
+// A hash that nothing has makes sure that the next registration is written,
+// whatever it says.
+func (r *Registry) doubt(node *Node, source Source) {
+	unsure := *node.Sections[source]
+	unsure.Hash = ""
+	doubtful := node.with(source, &unsure)
+	r.table.put(&doubtful, false)
 }
 
 // touch moves the time stamps of a section that was said again, and what is
 // volatile in it.
-func (r *Registry) touch(node *Node, source Source, next *Section) {
+func (r *Registry) touch(node *Node, source Source, next *Section) *Node {
 	old := node.Sections[source]
 	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
 	touched, moved := node.Touched(beat), false
@@ -110,6 +142,7 @@ func (r *Registry) touch(node *Node, source Source, next *Section) {
 	}
 	r.table.put(&touched, moved)
 	r.beats.add(beat)
+	return &touched
 }
 
 // beats are the time stamps that the store does not have yet.

@@ -67,4 +67,6 @@ type Receipt struct {
 	Changed  bool          // false: the node had said the same before
 	Warnings []string      // what was left out, and what looks odd
 	Next     time.Duration // when the registry wants to hear from the node again
+
+	before Identity // the node that was this machine before it got its name; empty: none known
 }

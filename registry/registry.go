@@ -49,6 +49,7 @@ type Registry struct {
 	rejected rejected
 	beats    beats
 	life     life
+	machines machines
 	volatile volatility
 	counts   counts
 
@@ -116,6 +117,9 @@ func (r *Registry) load(ctx context.Context) {
 		return
 	}
 	r.table = newTable(nodes)
+	for _, n := range nodes {
+		r.machines.knows(n.Identity, n.Facts, false)
+	}
 	if err := r.begin(ctx, nodes); err != nil {
 		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
 	}
@@ -187,6 +191,7 @@ type LifeStats struct {
 	States      map[State]int // nodes by state, as of the last look at all of them
 	DeafSince   time.Time     // zero: the registry can hear
 	FrozenSince time.Time     // zero: states are not frozen; see [Lifecycle.FreezeShare]
+	Collisions  int           // nodes as which more than one machine registers
 	Overdue     int           // nodes that are about to change state
 	Purged      uint64        // nodes that were forgotten
 	PurgeHeld   int           // nodes that would be forgotten but for [Lifecycle.PurgeShare]

@@ -22,7 +22,7 @@ func (r *Registry) sweepLocked(now time.Time) {
 	}
 	old := l.now.Load()
 	c := r.census(old, old.until(now))
-	l.counts.overdue = c.overdue
+	l.counts.overdue, l.counts.collisions = c.overdue, c.collisions
 	share := r.conf.Lifecycle.FreezeShare
 	switch {
 	case l.frozen && c.mass(share/2):
@@ -53,6 +53,8 @@ type census struct {
 	late    int           // of the active, those that will be stale within an interval
 	leaving int           // of the live, those that will be expired within an hour
 	overdue int           // late or leaving
+
+	collisions int
 }
 
 // mass reports whether a share of the fleet is about to change state at once.
@@ -66,6 +68,9 @@ func (r *Registry) census(old, next *heard) census {
 	c := census{states: map[State]int{}}
 	for _, n := range r.table.all() {
 		c.states[r.conf.Lifecycle.state(n, next)]++
+		if n.Collides() {
+			c.collisions++
+		}
 		was := r.conf.Lifecycle.state(n, old)
 		if was != Active && was != Stale || n.onlyImported() {
 			continue
@@ -155,6 +160,7 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 		return false
 	}
 	r.table.remove(id.Key())
+	r.machines.forget(n)
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true
 }
