@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"iter"
@@ -146,9 +147,12 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 			first = cmp.Or(first, err)
 			return e.Resolve(values)
 		case *query.Changed:
-			first = cmp.Or(first, error(&query.SyntaxError{
-				Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: "changes are not remembered yet",
-			}))
+			names, err := r.changed(ctx, e.Path, now.Add(-e.Within))
+			if errors.Is(err, ErrNoHistory) {
+				err = &query.SyntaxError{Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: err.Error()}
+			}
+			first = cmp.Or(first, err)
+			return e.Resolve(names)
 		case query.All, query.And, query.Or, query.Not, *query.Compare, *query.Has:
 			// Nothing to look up.
 		}

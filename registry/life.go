@@ -20,6 +20,7 @@ type life struct {
 	frozen   bool // now stands still because of a mass change of state
 	accepted bool // by an operator: the mass change that is under way is true
 	kept     time.Time
+	moved    []Event // changes of state that are to be told
 	counts   standing
 }
 
@@ -94,6 +95,12 @@ func (r *Registry) begin(ctx context.Context, nodes []*Node) error {
 			if h, err = parseHeard(text); err != nil {
 				return err
 			}
+		}
+	}
+	if journal, ok := r.store.(Journal); ok {
+		var err error
+		if _, r.events.last, err = journal.EventBounds(ctx); err != nil {
+			return err
 		}
 	}
 	r.life.mu.Lock()

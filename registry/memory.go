@@ -12,6 +12,8 @@ type MemoryStore struct {
 	mu    sync.Mutex
 	nodes map[string]Node
 	kept  map[string][]byte
+
+	journal memoryJournal
 }
 
 // Load implements [Store].

@@ -108,11 +108,11 @@ func (r *Registry) lockOf(id Identity) *sync.Mutex {
 // commit stores a node in place of an old one together with what happened, and
 // shows it to readers.
 func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard) error {
-	if err := r.store.Put(ctx, changed); err != nil {
-		return err
+	var happened []Event
+	if e, any := r.eventOf(old, &changed, h); any {
+		happened = append(happened, e)
 	}
-	r.table.put(&changed, true)
-	return nil
+	return r.record(ctx, happened, func() { r.table.put(&changed, true) }, changed)
 }
 
 // doubt deals with a write that failed: the store may hold either version now.
@@ -198,10 +198,12 @@ func (r *Registry) keepHouse(ctx context.Context) {
 		case <-tick.C:
 			if r.usable() == nil {
 				r.sweep()
+				r.tellMoved(ctx)
 				r.purge(ctx)
 			}
 			r.flush(ctx)
 			r.keepHearing(ctx)
+			r.trim(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()

@@ -30,6 +30,8 @@ type Config struct {
 	// written until something else is. Nil: [DefaultVolatile].
 	Volatile []string
 
+	Retention Retention // how long events are remembered
+
 	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
 	Deaf bool
 
@@ -49,6 +51,7 @@ type Registry struct {
 	rejected rejected
 	beats    beats
 	life     life
+	events   events
 	machines machines
 	volatile volatility
 	counts   counts
@@ -70,6 +73,8 @@ type Registry struct {
 // The context bounds the reading, also in the background.
 func Open(ctx context.Context, c Config) (*Registry, error) {
 	c.Lifecycle = c.Lifecycle.complete()
+	c.Retention.Age = orDefault(c.Retention.Age, 90*24*time.Hour)
+	c.Retention.Bytes = orDefault(c.Retention.Bytes, 256<<20)
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
 	if c.Volatile == nil {
 		c.Volatile = DefaultVolatile()

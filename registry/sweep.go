@@ -43,6 +43,7 @@ func (r *Registry) sweepLocked(now time.Time) {
 	}
 	l.now.Store(old.until(now))
 	l.counts.states = c.states
+	l.moved = append(l.moved, c.moved...)
 }
 
 // census is what a look at all nodes finds.
@@ -55,6 +56,7 @@ type census struct {
 	overdue int           // late or leaving
 
 	collisions int
+	moved      []Event // nodes whose state differs
 }
 
 // mass reports whether a share of the fleet is about to change state at once.
@@ -67,11 +69,15 @@ func (c *census) mass(share float64) bool {
 func (r *Registry) census(old, next *heard) census {
 	c := census{states: map[State]int{}}
 	for _, n := range r.table.all() {
-		c.states[r.conf.Lifecycle.state(n, next)]++
+		is := r.conf.Lifecycle.state(n, next)
+		c.states[is]++
 		if n.Collides() {
 			c.collisions++
 		}
 		was := r.conf.Lifecycle.state(n, old)
+		if was != is {
+			c.moved = append(c.moved, Event{Identity: n.Identity, Kind: EventChanged, Changes: []Change{stateChange(was, is)}})
+		}
 		if was != Active && was != Stale || n.onlyImported() {
 			continue
 		}
@@ -105,6 +111,20 @@ func (n *Node) onlyImported() bool {
 		}
 	}
 	return true
+}
+
+// tellMoved records the changes of state that sweeps have found.
+func (r *Registry) tellMoved(ctx context.Context) {
+	const group = 1000
+	r.life.mu.Lock()
+	moved := r.life.moved
+	r.life.moved = nil
+	r.life.mu.Unlock()
+	for some := range slices.Chunk(moved, group) {
+		if err := r.record(ctx, some, func() {}); err != nil {
+			r.conf.Log.Warn("could not record changes of state", "nodes", len(some), "error", err)
+		}
+	}
 }
 
 // purge forgets nodes that were silent for too long, the longest first, and
@@ -159,7 +179,10 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 		r.conf.Log.Warn("could not forget a node that was silent for long", "node", id, "error", err)
 		return false
 	}
-	r.table.remove(id.Key())
+	if err := r.record(ctx, []Event{{Identity: n.Identity, Kind: EventGone}}, func() { r.table.remove(id.Key()) }); err != nil {
+		r.table.remove(id.Key())
+		r.conf.Log.Warn("could not record that a node was forgotten", "node", id, "error", err)
+	}
 	r.machines.forget(n)
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true

@@ -65,7 +65,7 @@ func syncFolder(dir string) error {
 // prepare makes the buckets of a new file. The format of an old one was looked
 // at before.
 func prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, nodeBucket, seenBucket} {
+	for _, name := range [][]byte{metaBucket, nodeBucket, seenBucket, eventBucket, historyBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

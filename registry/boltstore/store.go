@@ -47,6 +47,11 @@ var errClosed = errors.New("the store is closed")
 
 // Put implements [registry.Store].
 func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
+	return s.commit(ctx, s.puts(nodes))
+}
+
+// puts is what is written for nodes.
+func (s *Store) puts(nodes []registry.Node) []write {
 	var writes []write
 	for i := range nodes {
 		n := &nodes[i]
@@ -55,7 +60,7 @@ func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
 			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
 		}
 	}
-	return s.commit(ctx, writes)
+	return writes
 }
 
 // Touch implements [registry.Store]. The times that Put wrote tell whether a
