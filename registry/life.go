@@ -163,11 +163,14 @@ func (r *Registry) clock() *heard {
 func (r *Registry) stateOf(n *Node) State { return r.conf.Lifecycle.state(n, r.clock()) }
 
 func (r *Registry) lifeStats() LifeStats {
+	r.events.mu.Lock()
+	slow := r.events.dropped
+	r.events.mu.Unlock()
 	h := r.clock()
 	r.life.mu.Lock()
 	defer r.life.mu.Unlock()
 	c := r.life.counts
-	s := LifeStats{States: c.states, Collisions: c.collisions, Overdue: c.overdue, Purged: c.purged, PurgeHeld: c.held}
+	s := LifeStats{States: c.states, Collisions: c.collisions, Overdue: c.overdue, Purged: c.purged, PurgeHeld: c.held, Slow: slow}
 	if r.life.deaf {
 		s.DeafSince = h.at
 	}

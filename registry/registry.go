@@ -200,6 +200,7 @@ type LifeStats struct {
 	Overdue     int           // nodes that are about to change state
 	Purged      uint64        // nodes that were forgotten
 	PurgeHeld   int           // nodes that would be forgotten but for [Lifecycle.PurgeShare]
+	Slow        uint64        // watchers that were given up because they fell behind
 }
 
 // counts are the countable part of Stats.
