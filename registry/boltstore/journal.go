@@ -23,7 +23,7 @@ var _ registry.Journal = (*Store)(nil)
 
 // PutEvents implements [registry.Journal].
 func (s *Store) PutEvents(ctx context.Context, events []registry.Event, nodes ...registry.Node) error {
-	writes := s.puts(nodes)
+	writes := s.puts(ctx, nodes)
 	added := int64(0)
 	for i := range events {
 		value, err := packEvent(&events[i])

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -16,16 +17,21 @@ const noDictionary = 0
 var errChecksum = errors.New("its checksum does not fit")
 
 // pack is a node as it is stored. The compressed form has a checksum.
-func (s *Store) pack(n *registry.Node) []byte {
+func (s *Store) pack(ctx context.Context, n *registry.Node) []byte {
 	record := registry.AppendRecord(make([]byte, 0, 16<<10), n)
-	return s.enc.EncodeAll(record, []byte{noDictionary})
+	if s.codec.Load().number == noDictionary {
+		s.sample(ctx, n, record)
+	}
+	c := s.codec.Load()
+	return c.enc.EncodeAll(record, []byte{c.number})
 }
 
 func (s *Store) unpack(value []byte) (registry.Node, error) {
-	if len(value) == 0 || value[0] != noDictionary {
+	c := s.codec.Load()
+	if len(value) == 0 || value[0] > c.number {
 		return registry.Node{}, errors.New("it is compressed in a way that this version does not know")
 	}
-	record, err := s.dec.DecodeAll(value[1:], nil)
+	record, err := c.dec.DecodeAll(value[1:], nil)
 	if err != nil {
 		return registry.Node{}, errChecksum
 	}

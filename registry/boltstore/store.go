@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
-	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
@@ -29,8 +29,9 @@ var (
 type Store struct {
 	path string
 	db   *bolt.DB
-	enc  *zstd.Encoder
-	dec  *zstd.Decoder
+
+	codec   atomic.Pointer[codec]
+	sampler sampler
 
 	changes   chan change
 	closing   chan struct{} // closed by Close
@@ -47,15 +48,15 @@ var errClosed = errors.New("the store is closed")
 
 // Put implements [registry.Store].
 func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
-	return s.commit(ctx, s.puts(nodes))
+	return s.commit(ctx, s.puts(ctx, nodes))
 }
 
 // puts is what is written for nodes.
-func (s *Store) puts(nodes []registry.Node) []write {
+func (s *Store) puts(ctx context.Context, nodes []registry.Node) []write {
 	var writes []write
 	for i := range nodes {
 		n := &nodes[i]
-		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(n)})
+		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(ctx, n)})
 		for source, section := range n.Sections {
 			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
 		}
@@ -113,6 +114,7 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 			if err != nil || n.Identity.Key() != string(key) {
 				return damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
 			}
+			s.sampleLoaded(&n)
 			prefix := seenKey(n.Identity, "")
 			for k, v := seen.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = seen.Next() {
 				beat, err := unpackBeat(n.Identity, registry.Source(k[len(prefix):]), v)
@@ -152,7 +154,7 @@ func (s *Store) Close() error {
 	}
 	close(s.closing)
 	s.committed.Wait()
-	s.dec.Close()
+	s.codec.Load().dec.Close()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("closing the store %s: %w", s.path, plain(err))
 	}

@@ -136,7 +136,7 @@ func eventsAreTrimmed(t *testing.T, open Opener) {
 	closeStore(t, s)
 	s = openJournal(t, open)
 	defer closeStore(t, s)
-	const size = 450 // more than one, less than two
+	const size = 350 // more than one, less than two
 	trim(0, size, "19a")
 	trim(100, size, "")
 	trim(100, 0, "")
