@@ -53,10 +53,21 @@ func (s *events) subscribe() (*watcher, uint64) {
 		s.watchers = map[*watcher]bool{}
 	}
 	s.watchers[w] = true
+	return w, s.told()
+}
+
+// told is the ID of the last event that was told, if it happened.
+func (s *events) told() uint64 {
 	if len(s.open) > 0 {
-		return w, s.open[0].event.ID - 1
+		return s.open[0].event.ID - 1
 	}
-	return w, s.last
+	return s.last
+}
+
+func (s *events) position() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told()
 }
 
 func (s *events) unsubscribe(w *watcher) {
