@@ -50,6 +50,9 @@ type siteConfig struct {
 	readers     []string // … that may ask over HTTP
 	forwarders  []string // … that may ask, and register any node
 	collectives []string
+	volatile    []string // empty: the usual ones
+	lifecycle   registry.Lifecycle
+	retention   registry.Retention
 	name        string // of this registry in its certificate
 	now         func() time.Time
 	log         *slog.Logger
@@ -102,7 +105,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.registry, err = registry.Open(ctx, registry.Config{Store: store, Background: true, Deaf: true, Now: c.now, Log: c.log})
+	s.registry, err = registry.Open(ctx, registry.Config{
+		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+	})
 	return s, err
 }
 
