@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -44,6 +45,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/parse", ask, 0, s.parse},
 		{"GET", "/v1/explain", ask, 0, s.explain},
 		{"GET", "/v1/why", ask, 0, s.why},
+		{"GET", "/v1/complete", ask, 0, s.complete},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},
@@ -74,6 +76,20 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// part returns a variable part of the request's path. The router has it as it
+// was sent only where that differs from what Go would send.
+func part(c echo.Context, name string) (string, error) {
+	text := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return text, nil
+	}
+	plain, err := url.PathUnescape(text)
+	if err != nil {
+		return "", fail(http.StatusBadRequest, "the path cannot be read")
+	}
+	return plain, nil
 }
 
 // oneOf returns the only value of a query parameter, and refuses parameters

@@ -20,6 +20,7 @@ import (
 // Registry is what the routes need of a [registry.Registry].
 type Registry interface {
 	Find(context.Context, registry.Discovery) (registry.Answer, error)
+	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
 	Refuse(registry.Refusal)
@@ -116,6 +117,7 @@ func (s *Server) build() {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerFailure
+	e.IPExtractor = echo.ExtractIPDirect() // nobody may say for themselves where they come from
 	e.Use(s.watch, s.recoverPanic, s.guard)
 	s.routes = s.table()
 	for _, r := range s.routes {

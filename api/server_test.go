@@ -311,6 +311,11 @@ func TestNamesInUse(t *testing.T) {
 	if a := get(t, h, "/v1/classes"); strings.TrimSpace(a.text) != `{"classes":[{"name":"mysql::master","nodes":2}],"count":1}` {
 		t.Errorf("classes are %s", a.text)
 	}
+	for path, says := range map[string]string{"a%2Fb": `"value":"slash"`, "50%25": `"value":"percent"`, "%2525": `"missing":3`} {
+		if a := get(t, h, "/v1/facts/"+path); a.status != http.StatusOK || !strings.Contains(a.text, says) {
+			t.Errorf("%s answered %d %s", path, a.status, a.text)
+		}
+	}
 	want := `{"count":2,"missing":0,"nodes":3,"path":"customer","values":[{"value":"acme","nodes":2},{"value":"zenith","nodes":1}],"warnings":[]}`
 	if a := get(t, h, "/v1/facts/customer"); strings.TrimSpace(a.text) != want {
 		t.Errorf("the values are\n%s\nwant\n%s", a.text, want)

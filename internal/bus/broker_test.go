@@ -178,7 +178,7 @@ func TestAcknowledge(t *testing.T) {
 			}
 			other := login(t, address, "registry")
 			other.send("SUBSCRIBE\ndestination:/queue/q\n\n\x00")
-			for _, want := range strings.Fields(c.left) {
+			for want := range strings.FieldsSeq(c.left) {
 				other.want(frame.MESSAGE, want, "redelivered", "true")
 			}
 			other.sync()
@@ -359,7 +359,7 @@ func TestTooManyClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Errorf("read %d bytes as the second of one client", n)
 	}

@@ -115,7 +115,7 @@ func (s *seam) Read(b []byte) (int, error) {
 // next reads one frame into ready, or reports false at the end of all frames.
 func (s *seam) next() bool {
 	if s.silence > 0 {
-		s.SetReadDeadline(time.Now().Add(s.silence))
+		_ = s.SetReadDeadline(time.Now().Add(s.silence))
 	}
 	select {
 	case <-s.dead:

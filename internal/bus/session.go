@@ -186,7 +186,11 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 	if err := s.register(sub, id, r, header); err != nil {
 		return "", err
 	}
-	return id, s.wait(ctx, r)
+	if err := s.wait(ctx, r); err != nil {
+		s.unsubscribe(id) // whoever asked has given up
+		return "", err
+	}
+	return id, nil
 }
 
 func (s *session) register(sub *subscriber, id string, r *receipt, header func(*frame.Frame) error) error {
@@ -236,7 +240,7 @@ func (s *session) delivery(m *stomp.Message) Delivery {
 		}
 	}
 	d.Ack = func() error {
-		if err := s.conn.Ack(m); err != nil {
+		if s.conn.Ack(m) != nil || s.ended() {
 			return fmt.Errorf("acknowledging a message from %s: the connection it came over has ended, and it may come again", d.Destination)
 		}
 		return nil
@@ -255,18 +259,16 @@ func (s *session) unsubscribe(id string) {
 func (s *session) disconnect() {
 	id, r := s.expect()
 	s.seam.sendFrame(frame.New(frame.DISCONNECT, frame.Receipt, id))
-	select {
-	case <-r.done:
-	case <-s.seam.dead:
-	case <-time.After(time.Second):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.wait(ctx, r)
 }
 
 // end ends the connection, if it has not, and waits for all that served it.
 func (s *session) end() {
 	s.seam.fail(errors.New("the connection was closed"))
-	s.drains.Wait()
 	<-s.seam.closed
+	s.drains.Wait()
 }
 
 // silent keeps go-stomp from writing to the standard log.
