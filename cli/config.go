@@ -55,17 +55,18 @@ type serveConfig struct {
 }
 
 type agentConfig struct {
-	Interval  duration `yaml:"interval"`   // 0: 5 minutes
-	Splay     duration `yaml:"splay"`      // 0: the interval
-	Facter    string   `yaml:"facter"`     // path, auto or off; empty: auto
-	Facts     string   `yaml:"facts"`      // colon-separated YAML and JSON files; the later wins
-	FactsDir  string   `yaml:"facts_dir"`  // empty: /etc/muster/facts.d
-	Classes   string   `yaml:"classes"`    // classes.txt; empty: the known places
-	NRPE      []string `yaml:"nrpe"`       // nrpe.cfg files and folders; empty: Debian's
-	NRPEArgs  bool     `yaml:"nrpe_args"`  // whether a check may be given arguments
-	Operators []string `yaml:"operators"`  // certificate names that may ask this node, beside the role
-	Puppet    string   `yaml:"puppet"`     // Puppet's ssl folder, instead of a certificate of ours
-	Registry  []string `yaml:"registries"` // names the registry's certificate may have; empty: the role decides
+	Interval   duration `yaml:"interval"`    // 0: 5 minutes
+	Splay      duration `yaml:"splay"`       // 0: the interval
+	Facter     string   `yaml:"facter"`      // path, auto or off; empty: auto
+	FacterArgs []string `yaml:"facter_args"` // after facter --json, such as --show-legacy
+	Facts      string   `yaml:"facts"`       // colon-separated YAML and JSON files; the later wins
+	FactsDir   string   `yaml:"facts_dir"`   // empty: /etc/muster/facts.d
+	Classes    string   `yaml:"classes"`     // classes.txt; empty: the known places
+	NRPE       []string `yaml:"nrpe"`        // nrpe.cfg files and folders; empty: Debian's
+	NRPEArgs   bool     `yaml:"nrpe_args"`   // whether a check may be given arguments
+	Operators  []string `yaml:"operators"`   // certificate names that may ask this node, beside the role
+	Puppet     string   `yaml:"puppet"`      // Puppet's ssl folder, instead of a certificate of ours
+	Registry   []string `yaml:"registries"`  // names the registry's certificate may have; empty: the role decides
 }
 
 type sshConfig struct {
