@@ -110,6 +110,9 @@ func splitPath(text string, start int) (steps []Step, quoted bool, err error) {
 	bad := func(i int, problem, want string) ([]Step, bool, error) {
 		return nil, false, &SyntaxError{Offset: start + i, End: start + len(text), Problem: problem, Want: want}
 	}
+	if text == "" {
+		return bad(0, "the path is empty", "the name of a fact")
+	}
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
 		case c == '"' || c == '\'':
