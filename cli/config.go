@@ -35,6 +35,8 @@ type config struct {
 	Identity       string   `yaml:"identity"`        // empty: the host's full name
 	OperatorDir    string   `yaml:"operator_dir"`    // key pair that seals requests to nodes
 
+	Saved map[string]string `yaml:"saved"` // queries by name, for @name
+
 	Data  string      `yaml:"data"` // folder of serve or agent; empty: below the user's state, /var/lib/muster for root
 	Serve serveConfig `yaml:"serve"`
 	Agent agentConfig `yaml:"agent"`
