@@ -322,11 +322,10 @@ func classExpr(v Value, start, end int) Expr {
 // quotedFact reads a comparison that stands in quotes as a whole, as the
 // ancestor did.
 func (l *lowerer) quotedFact(text string, i int, n *operandNode, start int) (Expr, error) {
-	op := operatorAt(text[i:])
-	if i > 1 && text[i-1] == '!' {
+	if i > 1 && text[i-1:i+1] == "!=" {
 		i--
-		op = operatorAt(text[i:])
 	}
+	op := operatorAt(text[i:])
 	name, value := strings.TrimRight(text[:i], blanks), strings.TrimLeft(text[i+len(op):], blanks)
 	e, err := l.fact(name, op, value, start, start)
 	if c, ok := e.(*Compare); ok {

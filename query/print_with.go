@@ -48,6 +48,12 @@ func withPiece(c *Compare) (string, error) {
 	if short := p.class(c); short != "" && !strings.ContainsAny(v.Text, blanks) {
 		return short, nil
 	}
+	if c.Path.Field == "classes" && c.Op == "=~" && c.View == "text" && c.Quant == "any" && !c.Fold && v.Text != "" {
+		whole := "/" + v.Text + "/" + v.Flags
+		if n, _ := operandLength(whole); n == len(whole) {
+			return whole, nil
+		}
+	}
 	usual := "any"
 	if negative(c.Op) && (c.Op != "!=" || c.Path.Field != "facts" && c.Path.Field != "trusted") {
 		usual = "all"
@@ -94,8 +100,9 @@ func withPiece(c *Compare) (string, error) {
 }
 
 func withPattern(p *printer, v *Value) string {
-	if slashable(v) && strings.Trim(v.Flags, "ims") == "" {
-		return "/" + v.Text + "/" + v.Flags
+	whole := "/" + v.Text + "/" + v.Flags
+	if v.Text != "" && strings.Trim(v.Flags, "ims") == "" && (&lowerer{text: whole}).pieceValue(0) == len(whole) {
+		return whole
 	}
 	if v.Flags != "" {
 		p.fail("with has no words for this pattern")

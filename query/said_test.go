@@ -46,7 +46,7 @@ func TestCanNotBeSaid(t *testing.T) {
 		{Or{compare("=", one), compare("=", one)}, "with", "all of some"}, {compare("in", listValue([]Value{one})), "with", "words for in"}, {compare("=", one), "with", "as text"},
 		{with(compare("=", one), func(c *Compare) { c.View, c.Quant = "text", "all" }), "with", "how this compares"}, {&Has{Path: fact, Quant: "any", Expr: All{}}, "with", "all of some"},
 		{with(compare("<", timeValue(testNow)), func(c *Compare) { c.View = "text" }), "with", "dates"}, {with(compare("=", nullValue()), func(c *Compare) { c.View = "text" }), "with", "this value"},
-		{with(compare("=~", regex("a/b", "i")), func(c *Compare) { c.View = "text" }), "with", "this pattern"},
+		{with(compare("=~", regex("a/b c", "i")), func(c *Compare) { c.View = "text" }), "with", "this pattern"},
 		{&Subquery{Path: fact, Query: &Query{Filter: compare("size", one)}, View: "native"}, "native", "$size"},
 		{with(compare("=", one), func(c *Compare) {
 			c.Path = Path{Field: "live", Steps: []Step{nameStep("f"), nameStep("a"), nameStep("o")}}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -177,10 +178,8 @@ func needsLetter(re *syntax.Regexp) bool {
 			}
 		}
 	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if needsLetter(sub) {
-				return true
-			}
+		if slices.ContainsFunc(re.Sub, needsLetter) {
+			return true
 		}
 	case syntax.OpAlternate:
 		for _, sub := range re.Sub {
