@@ -192,6 +192,7 @@ func needsLetter(re *syntax.Regexp) bool {
 		return needsLetter(re.Sub[0])
 	case syntax.OpRepeat:
 		return re.Min > 0 && needsLetter(re.Sub[0])
+	default:
 	}
 	return false
 }
