@@ -137,7 +137,7 @@ func TestEveryDialectSaysTheSame(t *testing.T) {
 		var line strings.Builder
 		line.WriteString(string(from) + ":")
 		for _, to := range Dialects()[1:] {
-			line.WriteString(fmt.Sprintf(" %s %d", to, said[[2]Dialect{from, to}]))
+			fmt.Fprintf(&line, " %s %d", to, said[[2]Dialect{from, to}])
 		}
 		report = append(report, line.String())
 		for _, to := range []Dialect{"native", from} {

@@ -87,6 +87,7 @@ func (r *reader) count(toks []lexer.Token, d Dialect) error {
 			if tok.Value == "and" || tok.Value == "or" {
 				r.clauses++
 			}
+		default:
 		}
 		if depth > maxDepth {
 			return &SyntaxError{Dialect: d, Offset: tok.Pos.Offset, End: tok.Pos.Offset + 1, Problem: fmt.Sprintf("the query is nested deeper than %d", maxDepth)}

@@ -70,8 +70,7 @@ func (p Path) String() string {
 	}
 	strict := p.Flat == "" && p.plain() && len(p.Steps) > 1 && p.Field == "facts"
 	for i, s := range p.Steps {
-		switch s.Kind {
-		case "index":
+		if s.Kind == "index" {
 			b.WriteString("[" + strconv.Itoa(s.Pos) + "]")
 			continue
 		}

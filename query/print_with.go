@@ -11,12 +11,12 @@ func printWith(q *Query) (string, error) {
 	if q.Entity != "" || q.plainness() {
 		return "", errors.New("with has no clauses such as limit")
 	}
-	parts := []Expr{q.Filter}
-	switch e := q.Filter.(type) {
-	case All:
+	if _, all := q.Filter.(All); all {
 		return "", nil
-	case And:
-		parts = e
+	}
+	parts, ok := q.Filter.(And)
+	if !ok {
+		parts = And{q.Filter}
 	}
 	var pieces []string
 	for _, part := range parts {

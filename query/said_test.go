@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -128,7 +129,7 @@ func TestWhichDialect(t *testing.T) {
 func TestMarkerKeepsOffsets(t *testing.T) {
 	for _, text := range []string{"nq: a and", "select:a and", "mongo: {a", "pql: nodes {"} {
 		_, err := Parse(text, Options{})
-		syn, ok := err.(*SyntaxError)
+		syn, ok := errors.AsType[*SyntaxError](err)
 		if !ok || syn.Text != text || syn.Offset < strings.Index(text, ":") {
 			t.Errorf("%q: %+v", text, err)
 		}
