@@ -52,4 +52,3 @@ require (
 	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
-require github.com/alecthomas/participle/v2 v2.1.4
