@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"muster/internal/near"
 )
 
 // config is the settings file. Every key may be left out; the zero is said
@@ -188,7 +190,8 @@ func parseConfig(text []byte) (config, error) {
 		return c, nil
 	}
 	if m := unknownKey.FindStringSubmatch(err.Error()); m != nil {
-		return c, fmt.Errorf("line %s: there is no key %q; the nearest is %q", m[1], m[2], nearest(m[2], configKeys(reflect.TypeFor[config]())))
+		key, _ := near.Word(m[2], configKeys(reflect.TypeFor[config]()))
+		return c, fmt.Errorf("line %s: there is no key %q; the nearest is %q", m[1], m[2], key)
 	}
 	return c, errors.New(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "yaml: ", ""), "unmarshal errors:\n  "))
 }
