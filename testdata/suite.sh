@@ -3,7 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -mod=readonly"
-started=$(date +%s)
 leftout=()
 
 missing() { # the packages of packages.txt that this machine lacks
@@ -47,7 +46,6 @@ set +e
 } | go run ./internal/tally "${args[@]}"
 status=("${PIPESTATUS[@]}")
 set -e
-echo "took $(($(date +%s) - started)) s"
 [ "${status[1]}" = 0 ] || exit 1
 changed=$(git status --porcelain)
 [ -z "$changed" ] || { echo "the suites changed the tree: $changed"; exit 1; }
