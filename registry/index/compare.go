@@ -39,22 +39,26 @@ func (f *forest) root(field string) *branch {
 // planTree compiles a comparison of facts.
 func planTree(c *query.Compare, now time.Time) term {
 	steps := c.Path.Steps
-	several := func(s query.Step) bool { return s.Kind == "any" || s.Kind == "deep" }
 	deep := holdsObject(&c.Value)
+	several := c.View != "mongo" && slices.ContainsFunc(steps, func(s query.Step) bool { return s.Kind == "any" || s.Kind == "deep" })
 	switch {
-	case len(steps) == 0 && c.Path.Flat == "":
-		if deep {
-			return &wholeTerm{expr: c, need: needOf(c)}
-		}
+	case len(steps) == 0 && c.Path.Flat == "" && !deep:
 		return &rootTerm{c}
-	case c.View == "mongo" || !slices.ContainsFunc(steps, several):
-		t := &pathTerm{c: c, now: now, deep: deep}
-		t.compile()
-		return t
-	case c.Count || deep:
-		return &wholeTerm{expr: c, need: needOf(c)}
+	case len(steps) == 0, several && (c.Count || deep || c.Path.Flat != ""):
+		return whole(c)
+	case several:
+		return planWild(c, now)
 	}
-	return planWild(c, now)
+	named := len(steps)
+	if at := slices.IndexFunc(steps, func(s query.Step) bool { return s.Kind != "name" }); at >= 0 && c.View != "mongo" {
+		named = at
+	}
+	t := &pathTerm{path: c.Path, named: named, deep: deep, flat: c.View != "mongo" || c.Path.Field == "facts"}
+	for i := range len(steps) + 1 {
+		t.tests = append(t.tests, newTest(c, steps[i:], now))
+	}
+	t.gone = newAsker(now).absent(t.tests[0])
+	return t
 }
 
 // holdsObject reports whether a map is compared with, so that more than its
@@ -63,41 +67,23 @@ func holdsObject(v *query.Value) bool {
 	return v.Kind == "object" || slices.ContainsFunc(v.List, func(m query.Value) bool { return holdsObject(&m) })
 }
 
-// pathTerm is a comparison of what one path leads to. Of each node one cell
-// decides: that of the flat name, else of the first list on the way, else of
-// the path; or that there is none.
+// pathTerm asks about what one path leads to. Of each node one cell decides:
+// that of the flat name, else of the first list on the way, else of the path;
+// or that there is none.
 type pathTerm struct {
-	c    *query.Compare
-	now  time.Time
-	deep bool    // maps count with what is in them
-	flat *test   // of a value that stands alone
-	rest []*test // by step: of a list that stands before it; the last is flat
-	here int     // the steps that can lead from map to map
-	gone bool    // the answer where there is no cell
-}
-
-func (t *pathTerm) compile() {
-	steps := t.c.Path.Steps
-	t.flat = newTest(t.c, nil, t.now)
-	t.rest = make([]*test, len(steps)+1)
-	for i := range steps {
-		t.rest[i] = newTest(t.c, steps[i:], t.now)
-	}
-	t.rest[len(steps)] = t.flat
-	t.here = len(steps)
-	if t.c.View != "mongo" {
-		if at := slices.IndexFunc(steps, func(s query.Step) bool { return s.Kind != "name" }); at >= 0 {
-			t.here = at
-		}
-	}
-	t.gone = newAsker(t.now).absent(t.flat)
+	path  query.Path
+	named int     // the steps that lead from map to map; what follows is for the test
+	tests []*test // by the number of steps that lead to the cell
+	flat  bool    // the flat name counts
+	deep  bool    // maps count with all that is in them
+	gone  bool    // the answer where there is no cell
 }
 
 func (t *pathTerm) cost() int {
-	switch {
+	switch test := t.tests[len(t.tests)-1]; {
 	case t.deep:
 		return 9
-	case t.flat.words != nil || t.c.Op == "exists":
+	case test.words != nil:
 		return 1
 	}
 	return 3
@@ -105,44 +91,103 @@ func (t *pathTerm) cost() int {
 
 func (t *pathTerm) find(v *visit, mask slots) found {
 	out := v.none(mask)
-	open := mask.clone() // nodes of which nothing has decided yet
-	decide := func(b *branch, with *test) {
-		if b.column.cells == 0 {
+	open := mask.clone() // the nodes of which no cell has decided yet
+	decide := func(b *branch, with *test, only listsOnly) {
+		switch {
+		case b.column.cells == 0 || bool(only) && !b.column.lists():
 			return
-		}
-		if t.deep && b.column.types[objectType] > 0 {
+		case t.deep && !bool(only) && b.column.types[objectType] > 0:
 			v.readEach(b, with, open, &out)
-		} else {
-			v.scan(&b.column, with, open, &out)
+		default:
+			v.scan(&b.column, with, only, open, &out)
+		}
+		if t.gone {
+			have := make(slots, len(mask))
+			b.column.presence(only, open, have)
+			open.without(have)
 		}
 	}
-	decided := func(b *branch) {
+	root := v.forest().root(t.path.Field)
+	if b := root.under[t.path.Flat]; b != nil && t.flat && t.path.Flat != "" && !(len(t.path.Steps) == 1 && t.path.Steps[0].Key == t.path.Flat) {
+		decide(b, t.tests[len(t.tests)-1], false)
 		have := make(slots, len(mask))
-		b.column.presence(open, have)
+		b.column.presence(false, open, have)
 		open.without(have)
 	}
-	root := v.forest().root(t.c.Path.Field)
-	if b := root.under[t.c.Path.Flat]; b != nil && t.c.Path.Flat != "" && len(t.c.Path.Steps) != 1 {
-		decide(b, t.flat)
-		decided(b)
-	}
 	b := root
-	for i := range t.here + 1 {
-		if b.column.lists() && i < t.here || i == t.here && i < len(t.c.Path.Steps) {
-			v.scanKept(&b.column, t.rest[i], open, &out)
-		}
-		if i == t.here {
+	for i := 0; b != nil; i++ {
+		if i == t.named {
+			decide(b, t.tests[i], false)
 			break
 		}
-		if b = b.under[t.c.Path.Steps[i].Key]; b == nil {
-			break
-		}
-	}
-	if b != nil && t.here == len(t.c.Path.Steps) {
-		decide(b, t.flat)
+		decide(b, t.tests[i], true)
+		b = b.under[t.path.Steps[i].Key]
 	}
 	if t.gone {
-		t.absent(v, root, open, &out, decided)
+		out.yes.join(open)
+		out.yes.without(out.maybe)
 	}
+	return out
+}
+
+// readEach asks about all that stands below a branch.
+func (v *visit) readEach(b *branch, t *test, mask slots, out *found) {
+	have := make(slots, len(mask))
+	b.column.presence(false, mask, have)
+	for slot := range have.all() {
+		if slot%64 == 0 && v.stop() {
+			break
+		}
+		if value, known := v.forest().read(slot, b); !known {
+			out.doubt(slot)
+		} else if v.ask.holds(t, value) {
+			out.note(slot, always)
+		}
+	}
+}
+
+// rootTerm asks about the names of all facts.
+type rootTerm struct{ c *query.Compare }
+
+func (t *rootTerm) cost() int { return 2 }
+
+func (t *rootTerm) find(v *visit, mask slots) found {
+	out := v.none(mask)
+	column := &v.forest().root(t.c.Path.Field).column
+	if query.Matches(t.c, &query.Document{}, v.now) {
+		have := make(slots, len(mask))
+		column.presence(false, mask, have)
+		out.yes.join(mask)
+		out.yes.without(have)
+	}
+	v.judge(column, mask, &out, func(at cell) verdict {
+		if at.code == tooBig {
+			return unsure
+		}
+		m, _ := v.forest().value(at).(map[string]any)
+		doc := query.Document{Facts: m, Trusted: m, Extra: m}
+		return verdictOf(query.Matches(t.c, &doc, v.now))
+	})
+	return out
+}
+
+// wordTerm asks about a field that is one word.
+type wordTerm struct{ c *query.Compare }
+
+func (t *wordTerm) cost() int { return 1 }
+
+func (t *wordTerm) find(v *visit, mask slots) found {
+	out := v.none(mask)
+	column := &v.shard.state
+	if t.c.Path.Field == "auth" {
+		column = &v.shard.auth
+	}
+	v.judge(column, mask, &out, func(at cell) verdict {
+		if at.code.kind() == cut {
+			return unsure
+		}
+		word, _ := v.forest().value(at).(string)
+		return verdictOf(query.Matches(t.c, &query.Document{State: word, Auth: word}, v.now))
+	})
 	return out
 }

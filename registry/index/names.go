@@ -12,6 +12,7 @@ type names struct {
 	of     []name   // by id
 	spare  []uint32 // ids to use again
 	lists  column   // of kind list: the ids
+	big    slots    // those whose list is too big to be kept
 	now    []uint32 // scratch
 	forest *forest
 }
@@ -65,6 +66,9 @@ func (n *names) put(slot uint32, entries []string) {
 	}
 	for _, id := range entered {
 		n.forget(id)
+	}
+	if n.big.drop(slot); v.code == tooBig && len(entries) > 0 {
+		n.big = n.big.with(slot)
 	}
 	if len(entries) == 0 {
 		n.lists.clear(f.pool, slot)
@@ -163,6 +167,14 @@ func (e *name) drop(slot uint32) {
 		e.many.drop(slot)
 		e.nodes--
 	}
+}
+
+// outOf takes the slots that have the name out of s.
+func (e *name) outOf(s slots) {
+	for _, slot := range e.few {
+		s.drop(slot)
+	}
+	s.without(e.many)
 }
 
 // into adds the slots that have the name to out.

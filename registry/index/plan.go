@@ -28,6 +28,7 @@ type visit struct {
 	shard *shard
 	ask   *asker
 	now   time.Time
+	stop  func() bool // the answer is not wanted any more
 }
 
 func (v *visit) forest() *forest { return &v.shard.forest }

@@ -2,18 +2,44 @@ package index
 
 import "encoding/binary"
 
+// listsOnly leaves out what is no list: it is not where a path ends.
+type listsOnly bool
+
+func (only listsOnly) passes(c code) bool {
+	return !bool(only) || c.kind() == list || c == tooBig
+}
+
 // scan adds to out the slots of mask whose cell the test holds for.
-func (v *visit) scan(c *column, t *test, mask slots, out *found) {
+func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found) {
+	if c.wide != nil && t.oneText() && int(c.types[textType]) == c.cells {
+		for _, word := range t.words {
+			if want, ok := v.forest().pool.find(text, []byte(word)); ok {
+				equalCodes(c.wide, want, mask, out.yes)
+			}
+		}
+		return
+	}
+	v.judge(c, mask, out, func(at cell) verdict {
+		if !only.passes(at.code) {
+			return never
+		}
+		return t.tell(v.forest(), at, v.ask)
+	})
+}
+
+// judge adds to out the slots of mask by what tell says of their cells. It is
+// asked once, or not much oftener, about each different value. It is not asked
+// about the absent cells of a column that is not of every node.
+func (v *visit) judge(c *column, mask slots, out *found, tell func(at cell) verdict) {
 	switch {
-	case c.cells == 0:
 	case c.wide != nil:
-		v.scanWide(c, t, mask, out)
+		scanWide(c, tell, mask, out)
 	case c.small != nil:
-		v.scanSmall(c, t, mask, out)
+		scanSmall(c, tell, mask, out)
 	default:
 		for i, slot := range c.fewAt {
 			if mask.has(slot) {
-				out.note(slot, t.tell(v.forest(), cell{code: c.few[i]}, v.ask))
+				out.note(slot, tell(cell{code: c.few[i]}))
 			}
 		}
 	}
@@ -37,14 +63,14 @@ func (f *found) doubt(slot uint32) {
 }
 
 // scanSmall judges each value in the dictionary once.
-func (v *visit) scanSmall(c *column, t *test, mask slots, out *found) {
+func scanSmall(c *column, tell func(cell) verdict, mask slots, out *found) {
 	var table [256]verdict
 	yes, last, doubts := 0, 0, false
 	for i, known := range c.dict {
 		if c.uses[i] == 0 {
 			continue
 		}
-		is := t.tell(v.forest(), cell{code: known}, v.ask)
+		is := tell(cell{code: known})
 		table[i+firstLocal] = is
 		switch is {
 		case always:
@@ -68,7 +94,7 @@ func (v *visit) scanSmall(c *column, t *test, mask slots, out *found) {
 		tabled(c.small, &table, mask, out.yes)
 	}
 	if c.nums != nil {
-		v.scanNumbers(c, t, mask, out)
+		scanNumbers(c, tell, mask, out)
 	}
 }
 
@@ -115,40 +141,23 @@ func tabled(column []uint8, table *[256]verdict, mask, out slots) {
 }
 
 // scanNumbers judges the numbers that a small column holds itself.
-func (v *visit) scanNumbers(c *column, t *test, mask slots, out *found) {
+func scanNumbers(c *column, tell func(cell) verdict, mask slots, out *found) {
 	for w, m := range mask {
 		if m == 0 || w*64 >= len(c.small) {
 			continue
 		}
 		var word uint64
 		for i, b := range c.small[w*64 : min(w*64+64, len(c.small))] {
-			if b != smallInt && b != smallFloat || m>>i&1 == 0 {
-				continue
+			if (b == smallInt || b == smallFloat) && m>>i&1 != 0 {
+				word |= uint64(tell(c.local(b, w*64+i))&always) << i
 			}
-			at := c.local(b, w*64+i)
-			is, ok := verdict(0), false
-			if t.numbers != nil {
-				is, ok = t.numbers.tell(at)
-			}
-			if !ok {
-				is = t.tell(v.forest(), at, v.ask)
-			}
-			word |= uint64(is&always) << i
 		}
 		out.yes[w] |= word
 	}
 }
 
 // scanWide judges a code at a time, and remembers the last ones.
-func (v *visit) scanWide(c *column, t *test, mask slots, out *found) {
-	if t.words != nil && int(c.types[textType]) == c.cells && !t.negated && t.ask.Quant != "none" {
-		for _, word := range t.words {
-			if want, ok := v.forest().pool.find(text, []byte(word)); ok {
-				equalCodes(c.wide, want, mask, out.yes)
-			}
-		}
-		return
-	}
+func scanWide(c *column, tell func(cell) verdict, mask slots, out *found) {
 	var last [256]struct {
 		code code
 		is   verdict
@@ -163,7 +172,7 @@ func (v *visit) scanWide(c *column, t *test, mask slots, out *found) {
 			}
 			l := &last[code&255]
 			if l.code != code {
-				l.code, l.is = code, t.tell(v.forest(), cell{code: code}, v.ask)
+				l.code, l.is = code, tell(cell{code: code})
 			}
 			if l.is != never {
 				out.note(uint32(w*64+i), l.is)
@@ -191,7 +200,7 @@ func equalCodes(column []code, want code, mask, out slots) {
 }
 
 // presence adds the slots of mask that have a cell.
-func (c *column) presence(mask, out slots) {
+func (c *column) presence(only listsOnly, mask, out slots) {
 	switch {
 	case c.wide != nil:
 		for w, m := range mask {
@@ -199,7 +208,7 @@ func (c *column) presence(mask, out slots) {
 				continue
 			}
 			for i, have := range c.wide[w*64 : min(w*64+64, len(c.wide))] {
-				if have != absent {
+				if have != absent && only.passes(have) {
 					out[w] |= m & (1 << i)
 				}
 			}
@@ -207,12 +216,15 @@ func (c *column) presence(mask, out slots) {
 	case c.small != nil:
 		var table [256]verdict
 		for i := range table {
-			table[i] = verdictOf(i != smallAbsent)
+			table[i] = verdictOf(i != smallAbsent && !bool(only))
+			if i >= firstLocal && i < firstLocal+len(c.dict) {
+				table[i] = verdictOf(only.passes(c.dict[i-firstLocal]))
+			}
 		}
 		tabled(c.small, &table, mask, out)
 	default:
-		for _, slot := range c.fewAt {
-			if mask.has(slot) {
+		for i, slot := range c.fewAt {
+			if mask.has(slot) && only.passes(c.few[i]) {
 				out[slot>>6] |= 1 << (slot & 63)
 			}
 		}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -13,15 +14,27 @@ import (
 // test is a comparison asked of single values. What is not told quickly,
 // [query.Matches] tells, of a document that holds nothing but the value.
 type test struct {
-	ask query.Compare // about the fact "v", or what is below it
+	ask  query.Compare // about the fact "v", or what is below it
+	expr query.Expr    // not nil: what is asked instead of ask
 
 	// Of a text that stands alone, and of each text in a list.
 	words   []string // not nil: it holds if it is one of them
 	pattern *pattern // not nil: it holds if this matches
 	negated bool     // it holds if it does not
 
+	inside []string // not nil: a list that holds none of these, as texts, fails
+
 	numbers *steps // not nil: tells of numbers
 	long    bool   // a text of which only the beginning is kept is told like that
+	other   bool   // tell says the opposite
+}
+
+// invert makes t tell the opposite.
+func (t *test) invert() { t.other = true }
+
+// oneText reports whether what satisfies t are words and nothing else.
+func (t *test) oneText() bool {
+	return t.words != nil && !t.negated && !t.other && (t.ask.Quant != "none" || t.ask.View == "mongo")
 }
 
 // verdict is what is known of a value.
@@ -46,10 +59,17 @@ func newTest(c *query.Compare, rest []query.Step, now time.Time) *test {
 	t := &test{ask: *c, negated: c.Op == "!=" || c.Op == "!~" || c.Op == "not in"}
 	t.ask.Path = query.Path{Field: "facts", Steps: append([]query.Step{{Kind: "name", Key: "v", Pos: -1}}, rest...)}
 	t.long = c.View != "version" && longest(&c.Value) < maxText
-	if c.Count || len(rest) > 0 {
+	if c.Count {
 		return t
 	}
-	if !c.Fold && slices.Contains([]string{"native", "text", "typed", "mongo"}, c.View) {
+	if len(rest) > 0 {
+		keys := c.View == "text" || slices.ContainsFunc(rest, func(s query.Step) bool { return s.Kind == "keys" })
+		if plainView(c) && !keys && !t.negated && !c.Absent && (c.Quant == "any" || c.View == "mongo") {
+			t.inside = plainWords(c)
+		}
+		return t
+	}
+	if plainView(c) {
 		t.words = plainWords(c)
 		if c.Value.Kind == "regex" && c.Value.Regexp != nil && slices.Contains([]string{"=", "!=", "=~", "!~"}, c.Op) {
 			t.pattern = newPattern(c.Value.Regexp)
@@ -60,6 +80,11 @@ func newTest(c *query.Compare, rest []query.Step, now time.Time) *test {
 	}
 	t.numbers = numberSteps(&t.ask, now)
 	return t
+}
+
+// plainView reports whether c reads texts as they are.
+func plainView(c *query.Compare) bool {
+	return !c.Fold && slices.Contains([]string{"native", "text", "typed", "mongo"}, c.View)
 }
 
 // longest is the length of the longest text in a value.
@@ -131,6 +156,13 @@ func (t *test) text(s string) (holds, ok bool) {
 	return false, false
 }
 
+func (t *test) question() query.Expr {
+	if t.expr != nil {
+		return t.expr
+	}
+	return &t.ask
+}
+
 // asker asks Matches about values. It is for one goroutine.
 type asker struct {
 	facts map[string]any
@@ -146,17 +178,25 @@ func newAsker(now time.Time) *asker {
 
 func (a *asker) holds(t *test, v any) bool {
 	a.facts["v"] = v
-	return query.Matches(&t.ask, &a.doc, a.now)
+	return query.Matches(t.question(), &a.doc, a.now)
 }
 
 // absent asks about a node that has nothing at the path.
 func (a *asker) absent(t *test) bool {
 	delete(a.facts, "v")
-	return query.Matches(&t.ask, &a.doc, a.now)
+	return query.Matches(t.question(), &a.doc, a.now)
 }
 
 // tell judges one cell.
 func (t *test) tell(f *forest, at cell, a *asker) verdict {
+	is := t.judge(f, at, a)
+	if t.other && is != unsure {
+		return always - is
+	}
+	return is
+}
+
+func (t *test) judge(f *forest, at cell, a *asker) verdict {
 	switch at.code.kind() {
 	case text:
 		if holds, ok := t.text(f.pool.text(at.code)); ok {
@@ -180,7 +220,11 @@ func (t *test) tell(f *forest, at cell, a *asker) verdict {
 			}
 		}
 	case list:
-		if v, ok := t.list(f.pool.bytes(at.code)); ok {
+		b := f.pool.bytes(at.code)
+		if t.inside != nil && !slices.ContainsFunc(t.inside, func(word string) bool { return bytes.Contains(b, []byte(word)) }) {
+			return never
+		}
+		if v, ok := t.list(b); ok {
 			return v
 		}
 	case fixed:
@@ -226,4 +270,3 @@ func (t *test) list(b []byte) (verdict, bool) {
 	}
 	return 0, false
 }
-
