@@ -143,9 +143,18 @@ func clock(now func() time.Time) func() time.Time {
 	return now
 }
 
-func collectivesOr(list []string) []string {
+var collectiveName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+
+// checkedCollectives fills in the default, and refuses names that would make
+// another destination of the one they are put into.
+func checkedCollectives(list []string) ([]string, error) {
 	if len(list) == 0 {
-		return []string{DefaultCollective}
+		return []string{DefaultCollective}, nil
 	}
-	return list
+	for _, name := range list {
+		if !collectiveName.MatchString(name) {
+			return nil, fmt.Errorf("%.60q can not be a collective: want letters, digits, _ and -", name)
+		}
+	}
+	return list, nil
 }

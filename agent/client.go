@@ -13,6 +13,7 @@ import (
 
 	"muster/internal/bus"
 	"muster/internal/wire"
+	"muster/registry"
 )
 
 // Client calls RPC agents on nodes, in the name of its Sealer's certificate.
@@ -62,7 +63,10 @@ type Unproven struct {
 const (
 	defaultCallTimeout = 12 * time.Second // an action's 10 and the way there and back
 	publishers         = 16
-	maxUnproven        = 100 // remembered of one call
+
+	// shortestTTL of a request leaves room for clocks that differ.
+	shortestTTL = time.Minute
+	maxUnproven = 100 // remembered of one call
 )
 
 // Call asks each node and hands each reply to each, one at a time, as it comes.
@@ -70,12 +74,16 @@ const (
 // outcome and no error. The error says why nothing, or not everything, could be
 // asked; what was answered nevertheless has been handed over.
 func (c Client) Call(ctx context.Context, call Call, each func(Reply)) (Outcome, error) {
-	timeout, collective := call.Timeout, call.Collective
+	timeout := call.Timeout
 	if timeout <= 0 {
 		timeout = defaultCallTimeout
 	}
-	if collective == "" {
-		collective = DefaultCollective
+	if call.Collective == "" {
+		call.Collective = DefaultCollective
+	}
+	asked, err := call.asked()
+	if err != nil {
+		return Outcome{}, fmt.Errorf("calling %s.%s: %w", call.Agent, call.Action, err)
 	}
 	data, err := json.Marshal(call.Data)
 	if err != nil {
@@ -87,14 +95,10 @@ func (c Client) Call(ctx context.Context, call Call, each func(Reply)) (Outcome,
 	defer cancel()
 
 	r := &round{
-		client: c, call: call, collective: collective, data: data, ttl: timeout,
-		id: wire.NewRequestID(), replyTo: c.Connector.Reply(collective),
-		waiting: map[string]string{}, incoming: make(chan received, 64),
-	}
-	for _, node := range call.Nodes {
-		if key := strings.ToLower(node); r.waiting[key] == "" {
-			r.waiting[key] = node
-		}
+		client: c, call: call, data: data, asked: asked, waiting: maps.Clone(asked),
+		ttl: min(max(timeout, shortestTTL), wire.MaxTTL),
+		id:  wire.NewRequestID(), replyTo: c.Connector.Reply(call.Collective),
+		incoming: make(chan received, 64),
 	}
 	cancelSubscription, err := c.Bus.Subscribe(ctx, bus.Subscription{Destination: r.replyTo}, r.receive)
 	if err != nil {
@@ -118,18 +122,37 @@ func (c Client) Call(ctx context.Context, call Call, each func(Reply)) (Outcome,
 	return r.outcome, err
 }
 
+// asked are the nodes to ask, by lower-case identity. Names that would make
+// another destination of the one they are put into are refused.
+func (c Call) asked() (map[string]string, error) {
+	if _, err := checkedCollectives([]string{c.Collective}); err != nil {
+		return nil, err
+	}
+	nodes := map[string]string{}
+	for _, node := range c.Nodes {
+		id, err := registry.ParseIdentity(node)
+		if err != nil {
+			return nil, err
+		}
+		if nodes[id.Key()] == "" {
+			nodes[id.Key()] = node
+		}
+	}
+	return nodes, nil
+}
+
 // round is one Call under way.
 type round struct {
-	client     Client
-	call       Call
-	collective string
-	data       json.RawMessage
-	ttl        time.Duration
-	id         string
-	replyTo    string
-	waiting    map[string]string // who has not answered, by lower-case identity
-	incoming   chan received
-	outcome    Outcome
+	client   Client
+	call     Call
+	data     json.RawMessage
+	ttl      time.Duration
+	id       string
+	replyTo  string
+	asked    map[string]string // by lower-case identity
+	waiting  map[string]string // who of them has not answered
+	incoming chan received
+	outcome  Outcome
 }
 
 // received is a reply whose seal was looked at.
@@ -191,14 +214,14 @@ func (r *round) ask(ctx context.Context, node string) error {
 	}
 	sent := clock(r.client.Now)()
 	sealed, err := r.client.Sealer.Seal(wire.Message{
-		Kind: wire.Request, Agent: r.call.Agent, Collective: r.collective, RequestID: r.id,
+		Kind: wire.Request, Agent: r.call.Agent, Collective: r.call.Collective, RequestID: r.id,
 		Sent: sent, TTL: r.ttl, ReplyTo: r.replyTo, Body: body,
 	})
 	if err != nil {
 		return err
 	}
 	connector := r.client.Connector
-	destination, headers := connector.Directed(r.collective, node)
+	destination, headers := connector.Directed(r.call.Collective, node)
 	return r.client.Bus.Publish(ctx, bus.Message{
 		Destination: destination, ReplyTo: r.replyTo, Headers: connector.Headers(r.ttl, sent, headers), Body: sealed,
 	})
@@ -256,7 +279,7 @@ func (r *round) accept(in received) (Reply, bool) {
 		r.unproven(name, "answers another request")
 		return Reply{}, false
 	case !expected:
-		if !slices.ContainsFunc(r.call.Nodes, func(n string) bool { return strings.EqualFold(n, name) }) {
+		if r.asked[key] == "" {
 			r.unproven(name, "was not asked")
 		}
 		return Reply{}, false

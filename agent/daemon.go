@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -57,7 +56,7 @@ type Receipt struct {
 
 // Run registers and answers until ctx is done, and returns its cause. What goes
 // wrong on the way is logged and tried again; an error before ctx is done says
-// what the daemon lacks to begin at all. Everything that was begun has ended
+// why the daemon could not begin at all. Everything that was begun has ended
 // when Run returns.
 func (d Daemon) Run(ctx context.Context) error {
 	run, err := d.start(ctx)
@@ -113,7 +112,11 @@ type daemon struct {
 
 // start fills in what the configuration leaves out, and listens for receipts.
 func (d Daemon) start(ctx context.Context) (*daemon, error) {
-	d.Log, d.Now, d.Collectives = logger(d.Log), clock(d.Now), collectivesOr(d.Collectives)
+	var err error
+	if d.Collectives, err = checkedCollectives(d.Collectives); err != nil {
+		return nil, err
+	}
+	d.Log, d.Now = logger(d.Log), clock(d.Now)
 	if d.Interval <= 0 {
 		d.Interval = DefaultInterval
 	}
@@ -131,7 +134,7 @@ func (d Daemon) start(ctx context.Context) (*daemon, error) {
 		run.agents[a.Name] = a
 	}
 	run.replyTo = d.Connector.Reply(d.Collectives[0])
-	err := run.listen(ctx, bus.Subscription{Destination: run.replyTo}, run.receipt)
+	err = run.listen(ctx, bus.Subscription{Destination: run.replyTo}, run.receipt)
 	if err != nil {
 		return nil, fmt.Errorf("listening for the registry's receipts to %s: %w", run.name, err)
 	}
@@ -171,7 +174,7 @@ func (d *daemon) snapshot(ctx context.Context) Snapshot {
 
 // receipt takes a message from the reply destination; whatever is not a
 // receipt from a registry is dropped.
-func (d *daemon) receipt(ctx context.Context, delivery bus.Delivery) {
+func (d *daemon) receipt(_ context.Context, delivery bus.Delivery) {
 	opened, err := d.Opener.Open(delivery.Body)
 	switch {
 	case err != nil:
@@ -186,7 +189,6 @@ func (d *daemon) receipt(ctx context.Context, delivery bus.Delivery) {
 	}
 	select {
 	case d.receipts <- opened:
-	case <-ctx.Done():
 	default: // nobody waits for so many
 	}
 }
@@ -195,5 +197,3 @@ func (d *daemon) receipt(ctx context.Context, delivery bus.Delivery) {
 func allowed(p wire.Proof, role string, names []string) bool {
 	return p.Role == role || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, p.Name) })
 }
-
-var errWaiting = errors.New("no receipt yet")

@@ -11,7 +11,8 @@ import (
 // bytes: it tells of what is published, and delivers what it is told to.
 type loop struct {
 	onPublish func(bus.Message)
-	refuse    error
+	refuse    error // of what is published
+	deaf      error // of subscriptions
 
 	mu       sync.Mutex
 	handlers map[string]func(context.Context, bus.Delivery)
@@ -33,6 +34,9 @@ func (l *loop) Publish(ctx context.Context, m bus.Message) error {
 func (l *loop) Subscribe(_ context.Context, s bus.Subscription, handle func(context.Context, bus.Delivery)) (func(), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.deaf != nil {
+		return nil, l.deaf
+	}
 	if l.handlers == nil {
 		l.handlers = map[string]func(context.Context, bus.Delivery){}
 	}

@@ -50,6 +50,10 @@ const (
 // Run receives until ctx is done, and returns its cause, or why it can not
 // listen. What was begun has ended when Run returns.
 func (r Receiver) Run(ctx context.Context) error {
+	collectives, err := checkedCollectives(r.Collectives)
+	if err != nil {
+		return err
+	}
 	r.Log, r.Now = logger(r.Log), clock(r.Now)
 	if r.Workers <= 0 {
 		r.Workers = defaultReceivers
@@ -71,7 +75,7 @@ func (r Receiver) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, collective := range collectivesOr(r.Collectives) {
+	for _, collective := range collectives {
 		s := bus.Subscription{Destination: r.Connector.Broadcast(collective, "registration"), AckEach: true}
 		stop, err := r.Bus.Subscribe(ctx, s, func(handling context.Context, d bus.Delivery) {
 			select {

@@ -148,8 +148,7 @@ func TestBadRegistrationsAreRefused(t *testing.T) {
 	const good = `{"facts":{"customer":"acme"}}`
 	web, db := ca.node("web1.acme.net"), ca.node("db1.acme.net")
 	now := uint64(time.Now().UnixNano())
-	broken := web.says(now, "", good)
-	broken[len(broken)-10] ^= 1
+	broken := db.forges(web.says(now, "", good), "acme", "evil") // by a key that is not web1's
 	cases := []struct{ body, reason, identity string }{
 		{string(web.says(now, "", good)), "", ""},
 		{"{" + strings.Repeat(" ", 3<<20) + "}", "too_large", ""},

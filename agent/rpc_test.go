@@ -317,3 +317,26 @@ func TestABrokerThatRefusesEndsTheCall(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// Names that would lead elsewhere are refused before anything is sent.
+func TestNamesThatAreNone(t *testing.T) {
+	s := newSite(t)
+	c := agent.Client{Bus: &loop{}, Sealer: s.sealer("alice", pki.RoleOperator), Opener: s.opener()}
+	for _, call := range []agent.Call{
+		{Agent: "rpcutil", Action: "ping", Nodes: []string{"web1", "../registration"}},
+		{Agent: "rpcutil", Action: "ping", Nodes: []string{"-oProxyCommand=x"}},
+		{Agent: "rpcutil", Action: "ping", Nodes: []string{"web1"}, Collective: "x_broadcast/registration"},
+	} {
+		if _, err := c.Call(t.Context(), call, func(agent.Reply) {}); err == nil || !strings.Contains(err.Error(), "calling rpcutil.ping: ") {
+			t.Errorf("%+v: %v", call, err)
+		}
+	}
+	d := agent.Daemon{Bus: &loop{}, Sealer: s.sealer("web1", pki.RoleNode), Collectives: []string{"a b"}}
+	if _, err := d.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `"a b" can not be a collective`) {
+		t.Errorf("the daemon: %v", err)
+	}
+	r := agent.Receiver{Bus: &loop{}, Collectives: []string{"a/b"}}
+	if err := r.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "can not be a collective") {
+		t.Errorf("the receiver: %v", err)
+	}
+}

@@ -108,12 +108,7 @@ func (d *daemon) request(_ context.Context, delivery bus.Delivery) {
 func (d *daemon) work(ctx context.Context, j job) {
 	m := j.message
 	log := d.Log.With("caller", m.Caller, "agent", m.Agent, "request", m.RequestID)
-	data, action, err := any(nil), "", error(nil)
-	if j.refused != nil {
-		err = j.refused
-	} else {
-		data, action, err = d.dispatch(ctx, m)
-	}
+	data, action, err := d.dispatch(ctx, j)
 	if errors.Is(err, errNotForUs) {
 		d.count(func(c *requestCounts) { c.filtered++ })
 		return
@@ -136,8 +131,12 @@ func (d *daemon) work(ctx context.Context, j job) {
 // errNotForUs marks a request that names another node.
 var errNotForUs = errors.New("for another node")
 
-// dispatch finds the action and runs it within its time.
-func (d *daemon) dispatch(ctx context.Context, m wire.Opened) (data any, action string, err error) {
+// dispatch finds the action and runs it within its time, if it may be run.
+func (d *daemon) dispatch(ctx context.Context, j job) (data any, action string, err error) {
+	m := j.message
+	if j.refused != nil {
+		return nil, "", j.refused
+	}
 	var body requestBody
 	if err := json.Unmarshal(m.Body, &body); err != nil {
 		return nil, "", failf(InvalidData, "the request is not a JSON object with agent, action and data")

@@ -174,8 +174,16 @@ func collected(context.Context) agent.Snapshot {
 // daemon is a daemon of this site, not yet running.
 func (s *site) daemon(name string) agent.Daemon {
 	s.tb.Helper()
+	d := s.daemonOn(s.bus("node:" + name))
+	d.Sealer = s.sealer(name, pki.RoleNode)
+	return d
+}
+
+// daemonOn is the daemon of web1.acme.net on any bus.
+func (s *site) daemonOn(b agent.Bus) agent.Daemon {
+	s.tb.Helper()
 	return agent.Daemon{
-		Bus: s.bus("node:" + name), Sealer: s.sealer(name, pki.RoleNode), Opener: s.opener(),
+		Bus: b, Sealer: s.sealer("web1.acme.net", pki.RoleNode), Opener: s.opener(),
 		Counter: counter(s.tb), Collect: collected, Log: quiet(), Version: "1.2.3",
 	}
 }

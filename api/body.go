@@ -61,7 +61,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	if u.read > u.limit || u.read > maxRatio*max(u.packed.read, 1024) {
 		return n, tooLarge(u.limit)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return n, badGzip(err)
 	}
 	return n, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -131,7 +132,7 @@ func fleet() []registry.Node {
 	node := func(name, customer string, age time.Duration, state registry.State, classes ...string) registry.Node {
 		return registry.Node{
 			Identity: registry.Identity(name), LastSeen: now.Add(-age), FirstSeen: now.Add(-time.Hour), State: state, Auth: "cert",
-			Facts:       map[string]any{"customer": customer, "os": map[string]any{"family": "Debian"}, "a.b": "dotted", "count": int64(4)},
+			Facts:       map[string]any{"customer": customer, "os": map[string]any{"family": "Debian"}, "a.b": "dotted", "a/b": "slash", "50%": "percent", "count": int64(4)},
 			Classes:     classes,
 			Collectives: []string{"mcollective"},
 		}
@@ -194,9 +195,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, values := range head {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, head)
 	if host := head.Get("Host"); host != "" {
 		r.Host = host
 	}
@@ -216,4 +215,8 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 		}
 	}
 	return a
+}
+
+func (f *fake) Rows(context.Context, registry.Discovery) (registry.Table, error) {
+	return registry.Table{}, f.err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -53,9 +52,9 @@ type valued struct {
 // values counts the values of one fact over the nodes that a search names, the
 // most common first. Nodes without the fact are counted apart.
 func (s *Server) values(c echo.Context) error {
-	path, err := url.PathUnescape(c.Param("path"))
+	path, err := part(c, "path")
 	if err != nil {
-		return fail(http.StatusBadRequest, "this is no path of a fact")
+		return err
 	}
 	a, err := s.readAsk(c)
 	if err != nil {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -18,9 +17,9 @@ func (s *Server) node(c echo.Context) error {
 	if _, err := oneOf(c); err != nil {
 		return err
 	}
-	name, err := url.PathUnescape(c.Param("identity"))
+	name, err := part(c, "identity")
 	if err != nil {
-		return fail(http.StatusBadRequest, "this is no name of a node")
+		return err
 	}
 	if p := principalOf(c); p.Role == NodeRole && !strings.EqualFold(p.Name, name) {
 		return fail(http.StatusForbidden, "%s has the role node, and may not read %s", p.Name, cut(name, 60)).

@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -68,10 +69,10 @@ func (s *Server) byToken(secret string) (Principal, error) {
 		return Principal{}, fail(http.StatusUnauthorized, "this server takes no tokens")
 	}
 	t, err := s.Tokens.Check(secret)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return Principal{Name: t.Name, Role: t.Role, Auth: "token " + t.Name}, nil
-	case ErrTokenMalformed, ErrTokenUnknown, ErrTokenExpired:
+	case errors.Is(err, ErrTokenMalformed), errors.Is(err, ErrTokenUnknown), errors.Is(err, ErrTokenExpired):
 		return Principal{}, fail(http.StatusUnauthorized, "%v", err)
 	default:
 		return Principal{}, err

@@ -147,7 +147,7 @@ func eachRegistration(r *http.Request, one func([]byte) error) error {
 	lines := bufio.NewReader(r.Body)
 	for first := true; ; {
 		line, err := lines.ReadBytes('\n')
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		line = bytes.TrimSpace(line)
@@ -165,7 +165,7 @@ func eachRegistration(r *http.Request, one func([]byte) error) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}

@@ -154,9 +154,12 @@ func TestCompressedBodies(t *testing.T) {
 func TestRejectedIsListed(t *testing.T) {
 	f := &fake{}
 	h := serve(t, f)
-	send(t, h, "POST", "/v1/registrations", `["nrpe"]`, nil)
+	send(t, h, "POST", "/v1/registrations", `["nrpe"]`, http.Header{"X-Forwarded-For": {"192.0.2.1"}, "X-Real-Ip": {"192.0.2.1"}})
 	a := get(t, h, "/v1/rejected")
 	list := a.body["rejected"].([]any)
+	if from := list[0].(map[string]any)["from"]; from != "everybody 127.0.0.1" {
+		t.Errorf("it came from %v", from)
+	}
 	if a.body["count"] != float64(1) || len(list) != 1 || list[0].(map[string]any)["reason"] != "agent_list" {
 		t.Errorf("answered %s", a.text)
 	}

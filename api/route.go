@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type route struct {
 const (
 	maxAsk           = 1 << 20
 	maxRegistrations = 8 << 20
+	maxCertify       = 64 << 10
 	maxCompressed    = 1 << 20
 	maxRatio         = 100 // uncompressed to compressed
 )
@@ -43,9 +45,11 @@ func (s *Server) table() []route {
 		{"GET", "/v1/parse", ask, 0, s.parse},
 		{"GET", "/v1/explain", ask, 0, s.explain},
 		{"GET", "/v1/why", ask, 0, s.why},
+		{"GET", "/v1/complete", ask, 0, s.complete},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
-		{"POST", "/v1/join", anyone, 64 << 10, s.join},
+		{"POST", "/v1/join", anyone, maxCertify, s.join},
+		{"POST", "/v1/renew", anyone, maxCertify, s.renew},
 		{"GET", "/healthz", anyone, 0, s.healthz},
 		{"GET", "/readyz", anyone, 0, s.readyz},
 		{"GET", "/metrics", look, 0, s.metrics.serve},
@@ -72,6 +76,20 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// part returns a variable part of the request's path. The router has it as it
+// was sent only where that differs from what Go would send.
+func part(c echo.Context, name string) (string, error) {
+	text := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return text, nil
+	}
+	plain, err := url.PathUnescape(text)
+	if err != nil {
+		return "", fail(http.StatusBadRequest, "the path cannot be read")
+	}
+	return plain, nil
 }
 
 // oneOf returns the only value of a query parameter, and refuses parameters

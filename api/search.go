@@ -36,18 +36,21 @@ func (s *Server) search(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	f, err := s.find(ctx, a)
+	q, err := s.understand(a)
+	if err != nil {
+		return err
+	}
+	if asksForRows(q) {
+		return s.rows(ctx, c, a, q)
+	}
+	f, err := s.find(ctx, a, q)
 	if err != nil {
 		return err
 	}
 	return f.write(c, a.format)
 }
 
-func (s *Server) find(ctx context.Context, a *ask) (*found, error) {
-	q, err := s.understand(a)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) find(ctx context.Context, a *ask, q *query.Query) (*found, error) {
 	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort}
 	if len(a.fields) == 0 {
 		d.Limit = a.limit
@@ -84,8 +87,8 @@ func (s *Server) understand(a *ask) (*query.Query, error) {
 			return nil, f
 		}
 	}
-	if len(a.fields) == 0 {
-		for _, c := range q.Select { // functions are of groups, which the registry refuses
+	if len(a.fields) == 0 && !asksForRows(q) {
+		for _, c := range q.Select {
 			a.fields = append(a.fields, column(c.Path))
 		}
 	}

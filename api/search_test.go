@@ -201,7 +201,7 @@ func TestSearchWithFields(t *testing.T) {
 		t.Errorf("the node is\n%s\nwant\n%s", g, w)
 	}
 	full := get(t, h, "/v1/search?fields=*").body["nodes"].([]any)[0]
-	if one := get(t, h, "/v1/nodes/WEB1.acme.net"); fmt.Sprint(full) != fmt.Sprint(map[string]any(one.body)) {
+	if one := get(t, h, "/v1/nodes/WEB1.acme.net"); fmt.Sprint(full) != fmt.Sprint(one.body) {
 		t.Errorf("fields=* is\n%v\nand the node itself\n%v", full, one.body)
 	}
 }

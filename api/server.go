@@ -20,6 +20,7 @@ import (
 // Registry is what the routes need of a [registry.Registry].
 type Registry interface {
 	Find(context.Context, registry.Discovery) (registry.Answer, error)
+	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
 	Refuse(registry.Refusal)
@@ -55,9 +56,10 @@ type Config struct {
 	// for any characters but a dot's: "puppet*.acme.net".
 	Roles map[string]Role
 
-	Tokens *TokenStore // nil: no tokens
-	Joiner Joiner      // nil: nobody can join here
-	Checks []Check     // what readiness needs beside the registry
+	Tokens  *TokenStore // nil: no tokens
+	Joiner  Joiner      // nil: nobody can join here
+	Renewer Renewer     // nil: no certificate can be renewed here
+	Checks  []Check     // what readiness needs beside the registry
 
 	Saved    map[string]string // saved queries, @name
 	Deadline time.Duration     // for one answer; 0: 5 s
@@ -115,6 +117,7 @@ func (s *Server) build() {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerFailure
+	e.IPExtractor = echo.ExtractIPDirect() // nobody may say for themselves where they come from
 	e.Use(s.watch, s.recoverPanic, s.guard)
 	s.routes = s.table()
 	for _, r := range s.routes {
@@ -153,10 +156,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.serve(h, l) }()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = s.serve(h, l)
+	}()
 	select {
-	case err := <-done:
+	case <-done:
 		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}

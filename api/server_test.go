@@ -2,12 +2,17 @@ package api_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +63,7 @@ func TestErrorsAreJSON(t *testing.T) {
 		{"GET", "/v1/rejected?x=1", 400, "not_understood"},
 		{"GET", "/v1/nodes/web1.acme.net?fields=x", 400, "not_understood"},
 		{"POST", "/v1/join", 404, "not_found"},
+		{"POST", "/v1/renew", 404, "not_found"},
 	} {
 		a := send(t, h, test.method, test.path, "", nil)
 		if a.status != test.status || a.errorCode() != test.code {
@@ -227,35 +233,72 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
-type joiner struct{ asked pki.JoinRequest }
+// authority is a certificate authority as cli makes one of pki's.
+type authority struct{ *pki.Authority }
 
-func (j *joiner) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
-	j.asked = r
-	switch r.Token {
-	case "good":
-		return pki.JoinAnswer{Certificate: "PEM", Brokers: []string{"stomp://127.0.0.1:61613"}, Interval: 300}, nil
-	case "bad":
-		return pki.JoinAnswer{}, &pki.Denied{Reason: pki.DeniedToken, Detail: "the token was used already"}
-	}
-	return pki.JoinAnswer{}, errors.New("no space left on device")
+func (a authority) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
+	cert, err := a.Admit(r)
+	return a.answer(cert, err)
 }
 
-func TestJoin(t *testing.T) {
-	j := &joiner{}
-	h := serveConfig(t, api.Config{Registry: &fake{}, Joiner: j}) // not open: the token is the proof
+func (a authority) Renew(_ context.Context, r pki.RenewRequest) (pki.JoinAnswer, error) {
+	cert, err := a.Authority.Renew(r)
+	return a.answer(cert, err)
+}
+
+func (a authority) answer(cert *x509.Certificate, err error) (pki.JoinAnswer, error) {
+	if err != nil {
+		return pki.JoinAnswer{}, err
+	}
+	text := func(c *x509.Certificate) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	return pki.JoinAnswer{Certificate: text(cert), CA: text(a.Certificate()), Collective: "mcollective", Interval: 300}, nil
+}
+
+// A machine joins by one line, over loopback and over TLS, and renews.
+func TestJoinAndRenew(t *testing.T) {
+	s := newSite(t)
+	a := authority{s.Authority}
+	plain := serveConfig(t, api.Config{Registry: &fake{}, Joiner: a, Renewer: a}) // not open: the token is the proof
+	for name, address := range map[string]string{"plain": plain.URL, "tls": s.serveTLS(t, api.Config{Registry: &fake{}, Joiner: a, Renewer: a})} {
+		token, err := s.CreateToken(pki.TokenSpec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := s.JoinLine(address, token)
+		pair, err := pki.Join(t.Context(), line, name+".acme.net", t.TempDir())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if pair.Name() != name+".acme.net" || pair.Site.Interval != 5*time.Minute {
+			t.Errorf("%s joined as %s with %+v", name, pair.Name(), pair.Site)
+		}
+		if _, err := pair.Renew(t.Context(), time.Now(), ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, err = pki.Join(t.Context(), line, "other.acme.net", t.TempDir())
+		if denied, ok := errors.AsType[*pki.Denied](err); !ok || denied.Reason != pki.DeniedToken {
+			t.Errorf("%s: the token served twice: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsNoRequestForACertificate(t *testing.T) {
+	a := authority{newSite(t).Authority}
+	h := serveConfig(t, api.Config{Registry: &fake{}, Joiner: a, Renewer: a})
 	for _, test := range []struct {
-		body   string
-		status int
-		says   string
+		path, body, code string
+		status           int
 	}{
-		{`{"token":"good","csr":"x","identity":"web1"}`, 200, `"brokers":["stomp://127.0.0.1:61613"]`},
-		{`{"token":"bad","csr":"x","identity":"web1"}`, 403, "denied_token"},
-		{`{"token":"disk","csr":"x","identity":"web1"}`, 503, "no space"},
-		{`{"token":"good","tokn":"x"}`, 400, "no request to join"},
-		{`{"token":`, 400, "no request to join"},
+		{"/v1/join", `{"token":"x","csr":"y","identity":"z"}`, pki.DeniedRequest, 403},
+		{"/v1/join", `{"token":"good","tokn":"x"}`, "not_understood", 400},
+		{"/v1/join", `{"token":`, "not_understood", 400},
+		{"/v1/renew", `{"certificate":"x"}`, pki.DeniedRequest, 403},
+		{"/v1/renew", `[]`, "not_understood", 400},
 	} {
-		if a := send(t, h, "POST", "/v1/join", test.body, nil); a.status != test.status || !strings.Contains(a.text, test.says) {
-			t.Errorf("%s answered %d %s", test.body, a.status, a.text)
+		if a := send(t, h, "POST", test.path, test.body, nil); a.status != test.status || a.errorCode() != test.code {
+			t.Errorf("%s %s answered %d %s", test.path, test.body, a.status, a.text)
 		}
 	}
 }
@@ -268,8 +311,45 @@ func TestNamesInUse(t *testing.T) {
 	if a := get(t, h, "/v1/classes"); strings.TrimSpace(a.text) != `{"classes":[{"name":"mysql::master","nodes":2}],"count":1}` {
 		t.Errorf("classes are %s", a.text)
 	}
+	for path, says := range map[string]string{"a%2Fb": `"value":"slash"`, "50%25": `"value":"percent"`, "%2525": `"missing":3`} {
+		if a := get(t, h, "/v1/facts/"+path); a.status != http.StatusOK || !strings.Contains(a.text, says) {
+			t.Errorf("%s answered %d %s", path, a.status, a.text)
+		}
+	}
 	want := `{"count":2,"missing":0,"nodes":3,"path":"customer","values":[{"value":"acme","nodes":2},{"value":"zenith","nodes":1}],"warnings":[]}`
 	if a := get(t, h, "/v1/facts/customer"); strings.TrimSpace(a.text) != want {
 		t.Errorf("the values are\n%s\nwant\n%s", a.text, want)
+	}
+}
+
+// The log says who asked for what; what a stranger sends does not end its line.
+func TestAccessLog(t *testing.T) {
+	var log bytes.Buffer
+	tokens := &api.TokenStore{Path: filepath.Join(t.TempDir(), "tokens.json")}
+	secret, err := tokens.Create("puppet1", api.Forwarder, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := api.New(api.Config{Registry: &fake{nodes: fleet()}, Tokens: tokens, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/v1/search", "/no\nlevel=ERROR"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = path
+		r.Header.Set("Authorization", "Bearer "+secret)
+		r.Header.Set("Muster-Requested-By", "web1\nlevel=ERROR")
+		s.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if got := strings.Count(log.String(), "\n"); got != 2 {
+		t.Errorf("two requests made %d lines:\n%s", got, log.String())
+	}
+	for _, want := range []string{`route="GET /v1/search" status=200`, `principal=puppet1 auth="token puppet1" for="web1\nlevel=ERROR"`, "route=none status=404"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), secret) {
+		t.Error("the token is in the log")
 	}
 }

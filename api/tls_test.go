@@ -90,7 +90,7 @@ func (s *site) get(t *testing.T, url string, head http.Header, certs ...tls.Cert
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Roots(), GetClientCertificate: present}}
 	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

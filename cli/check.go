@@ -44,7 +44,7 @@ func (a *app) checkNRPECommand() *cobra.Command {
 			return &fault{kind: faultStatus, status: exit}
 		},
 	}
-	s.register(cmd)
+	s.register(a, cmd)
 	return cmd
 }
 

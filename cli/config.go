@@ -47,9 +47,11 @@ type serveConfig struct {
 	Store       string   `yaml:"store"`        // empty: the embedded store in data; mongodb://…
 	CertFile    string   `yaml:"cert_file"`    // TLS of HTTP and broker; empty: from the built-in CA
 	KeyFile     string   `yaml:"key_file"`
-	TLS         bool     `yaml:"tls"`       // also on loopback; off loopback it is always on
-	Puppet      string   `yaml:"puppet"`    // Puppet's ssl folder: nodes prove themselves with its certificates
-	Operators   []string `yaml:"operators"` // certificate names that may act on nodes
+	TLS         bool     `yaml:"tls"`        // also on loopback; off loopback it is always on
+	Puppet      string   `yaml:"puppet"`     // Puppet's ssl folder: nodes prove themselves with its certificates
+	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
+	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
+	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
 }
 
 type agentConfig struct {
@@ -191,8 +193,7 @@ func parseConfig(text []byte) (config, error) {
 // configKeys lists every key of the settings file, sections' keys included.
 func configKeys(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		keys = append(keys, field.Tag.Get("yaml"))
 		if field.Type.Kind() == reflect.Struct {
 			keys = append(keys, configKeys(field.Type)...)

@@ -158,7 +158,7 @@ func shownAs(want, got string) bool {
 		pattern += regexp.QuoteMeta(line)
 	}
 	pattern = strings.ReplaceAll(pattern, `(?s)^\n`, `(?s)^`)
-	return regexp.MustCompile(strings.Replace(pattern, `(?:\n?[^\n]+)*\n`, `(?:[^\n]+\n)*`, -1) + `\n?$`).MatchString(plain(got))
+	return regexp.MustCompile(strings.ReplaceAll(pattern, `(?:\n?[^\n]+)*\n`, `(?:[^\n]+\n)*`) + `\n?$`).MatchString(plain(got))
 }
 
 func plain(text string) string {

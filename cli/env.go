@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"runtime"
@@ -51,18 +49,6 @@ func process() Env {
 		StdinTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
-}
-
-// runBelow runs argv as a child where a process can not be replaced, and
-// leaves with its status.
-func runBelow(argv []string) error {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	if child, ok := errors.AsType[*exec.ExitError](err); ok {
-		return &fault{kind: faultStatus, status: child.ExitCode()}
-	}
-	return err
 }
 
 // configDir is where this user's settings are.

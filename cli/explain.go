@@ -23,7 +23,7 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 	}
-	f.register(cmd)
+	f.register(a, cmd)
 	return cmd
 }
 

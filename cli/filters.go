@@ -26,10 +26,10 @@ type filterFlags struct {
 	state   string
 	limit   string
 	one     bool
-	nodes   string
+	only    string // --nodes
 }
 
-func (f *filterFlags) register(cmd *cobra.Command) {
+func (f *filterFlags) register(a *app, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.With, "with", "W", nil, "classes and facts, `\"customer=acme mysql::master\"`")
 	flags.StringArrayVarP(&f.Select, "select", "S", nil, "an `expression`: \"os=Debian and !/^db/\"")
@@ -44,8 +44,11 @@ func (f *filterFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "active stale expired deactivated live any (default live: active and stale)")
 	flags.StringVar(&f.limit, "limit", "", "at most `N` nodes, or N% of them (also --ln)")
 	flags.BoolVarP(&f.one, "one", "1", false, "the first node only")
-	flags.StringVar(&f.nodes, "nodes", "", "only nodes named in this `file`, one a line or JSON; - is stdin")
+	flags.StringVar(&f.only, "nodes", "", "only nodes named in this `file`, one a line or JSON; - is stdin")
 	flags.SetNormalizeFunc(normalizeFilterFlag)
+	for flag, dialect := range map[string]string{"with": "with", "select": "select", "with-fact": "with", "query": "auto"} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, a.completeQuery(dialect)) // fails for a flag that is not there
+	}
 }
 
 // normalizeFilterFlag keeps the spellings that fingers know.
@@ -85,7 +88,7 @@ func (f *filterFlags) parse(args []string) (*query.Query, error) {
 	if _, _, err := f.parseLimit(); err != nil {
 		return nil, err
 	}
-	return f.Filters.Parse()
+	return f.Parse()
 }
 
 func (f *filterFlags) bindParams() error {
@@ -149,6 +152,8 @@ type searchAnswer struct {
 	Warnings []string          `json:"warnings"`
 	Nodes    []json.RawMessage `json:"nodes"`
 	Cursor   string            `json:"cursor"`
+	Columns  []string          `json:"columns"` // of a query that asks for rows, such as groups
+	Rows     [][]any           `json:"rows"`
 }
 
 func (f *filterFlags) request() searchRequest {
@@ -163,6 +168,8 @@ func (f *filterFlags) request() searchRequest {
 type found struct {
 	names   []string
 	objects []map[string]any // nil where no fields were asked for
+	columns []string         // of rows that are no nodes, such as groups
+	rows    [][]any
 }
 
 // search asks the registry, page after page, and applies --nodes and --limit.
@@ -172,7 +179,7 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 	if err != nil {
 		return found{}, err
 	}
-	only, err := a.readNodes(f.nodes)
+	only, err := a.readNodes(f.only)
 	if err != nil {
 		return found{}, err
 	}
@@ -189,6 +196,9 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 				fmt.Fprintln(a.env.Stderr, "muster: note:", w)
 			}
 		}
+		if answer.Columns != nil {
+			return found{columns: answer.Columns, rows: answer.Rows}, nil
+		}
 		if err := all.add(answer.Nodes, only); err != nil {
 			return found{}, err
 		}
@@ -200,17 +210,20 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 		}
 		request.Cursor = answer.Cursor
 	}
+	return all, f.cut(&all)
+}
+
+// cut keeps what --limit and --one allow.
+func (f *filterFlags) cut(list *found) error {
 	n, percent, err := f.parseLimit()
-	if err != nil {
-		return found{}, err
-	}
 	if percent {
-		n = (len(all.names)*n + 99) / 100
+		n = (len(list.names)*n + 99) / 100
 	}
 	if n > 0 {
-		all.cut(n)
+		list.names = list.names[:min(n, len(list.names))]
+		list.objects = list.objects[:min(n, len(list.objects))]
 	}
-	return all, nil
+	return err
 }
 
 func (f *found) add(nodes []json.RawMessage, only map[string]bool) error {
@@ -234,11 +247,6 @@ func (f *found) add(nodes []json.RawMessage, only map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-func (f *found) cut(n int) {
-	f.names = f.names[:min(n, len(f.names))]
-	f.objects = f.objects[:min(n, len(f.objects))]
 }
 
 // readNodes is the set of names in a file, lower-cased; nil for no file. A

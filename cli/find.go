@@ -12,31 +12,25 @@ func (a *app) findCommand() *cobra.Command {
 		Short: "identities of the nodes that a query names, one a line",
 		Example: `  muster find -W "environment=development customer=acme mysql::master"
   muster find -S "operatingsystem=CentOS and !environment=dev"
-  muster find -F country=de -C /apache/ -I /web/`,
+  muster find -F country=de -C /apache/ -I /web/
+  muster find 'customer=acme | group by site count() | order by -count'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
 			}
-			if _, err := f.parse(args); err != nil {
+			q, err := f.parse(args)
+			if err != nil {
 				return err
 			}
+			o.selected(q)
 			list, err := a.search(cmd.Context(), &f, o.fields, o.sort)
 			if err != nil {
 				return err
 			}
-			if len(list.names) == 0 && o.format == "text" {
-				return &fault{kind: faultNothing}
-			}
-			if err := o.print(a.out, list); err != nil {
-				return err
-			}
-			if len(list.names) == 0 {
-				return &fault{kind: faultNothing}
-			}
-			return nil
+			return o.answer(a.out, list)
 		},
 	}
-	f.register(cmd)
+	f.register(a, cmd)
 	o.register(cmd)
 	return of(classFind, cmd)
 }

@@ -20,13 +20,14 @@ import (
 //go:embed fleet/fleet.ndjson.zst
 var bundledFleet []byte
 
-// handMade are the nodes that the tour's examples need; a smaller fleet has
-// them too.
-var handMade = []string{
+// inExamples are the nodes that the tour's examples need: the hand-made ones,
+// and those of the others that are named. A smaller fleet has them too.
+var inExamples = []string{
 	"db1.acme.net", "db2.acme.net", "web1.acme.net", "web2.acme.net", "web1.acme.de", "app1.globex.net", "edge1.globex.net",
+	"db01.ams1.acme.example.net", "db01.ams2.acme.example.net", "web01.fra1.cyberdyne.example.net",
 }
 
-// readFleet is the first n nodes of the bundled fleet, the hand-made ones among them.
+// readFleet is the first n nodes of the bundled fleet, those of the examples among them.
 func readFleet(n int) ([]registry.Registration, error) {
 	reader, err := zstd.NewReader(bytes.NewReader(bundledFleet))
 	if err != nil {
@@ -43,7 +44,7 @@ func readFleet(n int) ([]registry.Registration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the bundled fleet: %w", err)
 		}
-		if slices.Contains(handMade, r.Identity) {
+		if slices.Contains(inExamples, r.Identity) {
 			needed = append(needed, r)
 		} else {
 			others = append(others, r)

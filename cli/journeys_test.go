@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -30,9 +31,7 @@ type world struct {
 func startDemo(t *testing.T, env map[string]string, args ...string) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), env: map[string]string{}}
-	for k, v := range env {
-		w.env[k] = v
-	}
+	maps.Copy(w.env, env)
 	w.env["MUSTER_RUN_FILE"] = filepath.Join(w.dir, "run.json")
 	ctx, cancel := context.WithCancel(context.Background())
 	var out lockedBuffer

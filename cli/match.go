@@ -3,10 +3,10 @@ package cli
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +19,7 @@ const maxDocument = 8 << 20
 
 func (a *app) matchCommand() *cobra.Command {
 	var f filterFlags
+	var o outputFlags
 	var text string
 	cmd := &cobra.Command{
 		Use:   "match [filters] [FILE|-]",
@@ -27,6 +28,9 @@ func (a *app) matchCommand() *cobra.Command {
   zstdcat fleet.ndjson.zst | muster match -S "os.family=Debian and !/^db/"`,
 		Args: atMost(1, "one file"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			f.Query = text
 			q, err := f.parse(nil)
 			if err != nil {
@@ -41,44 +45,62 @@ func (a *app) matchCommand() *cobra.Command {
 				defer file.Close()
 				in, name = file, args[0]
 			}
-			return a.match(q, in, name, f.target)
+			return a.match(q, &f, &o, in, name)
 		},
 	}
-	f.register(cmd)
-	cmd.Flags().Lookup("query").Usage = "a query in the dialect of --dialect"
+	f.register(a, cmd)
+	o.registerFormat(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error { text = f.Query; return nil }
 	return of(classFind, cmd)
 }
 
-// match prints the sorted identities of the documents that the query matches.
-// Documents count in any state and collective unless --target says otherwise.
-func (a *app) match(q *query.Query, in io.Reader, name, collective string) error {
+// match answers the query over the documents. They count in any state and
+// collective unless --target says otherwise.
+func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader, name string) error {
+	only, err := a.readNodes(f.only)
+	if err != nil {
+		return err
+	}
 	now := a.env.Now()
-	var names []string
-	err := eachLine(in, name, func(line []byte, number int) error {
+	var kept []*query.Document
+	err = eachLine(in, name, func(line []byte, number int) error {
 		doc, err := registry.DecodeDocument(line)
 		if err != nil {
 			return unreachable("%s, line %d: %w", name, number, err)
 		}
-		if collective != "" && !slices.Contains(doc.Collectives, collective) {
+		if f.target != "" && !slices.Contains(doc.Collectives, f.target) || only != nil && !only[strings.ToLower(doc.Identity)] {
 			return nil
 		}
 		if query.Matches(q.Filter, doc, now) {
-			names = append(names, doc.Identity)
+			if plain(q) {
+				doc = &query.Document{Identity: doc.Identity} // only the name is shown
+			}
+			kept = append(kept, doc)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
-		return &fault{kind: faultNothing}
+	if plain(q) {
+		var list found
+		for _, doc := range kept {
+			list.names = append(list.names, doc.Identity)
+		}
+		slices.Sort(list.names)
+		if err := f.cut(&list); err != nil {
+			return err
+		}
+		return o.answer(a.out, list)
 	}
-	slices.Sort(names)
-	for _, n := range names {
-		fmt.Fprintln(a.out, n)
-	}
-	return nil
+	columns, rows := q.Rows(slices.Values(kept), now)
+	return o.answer(a.out, found{columns: columns, rows: rows})
+}
+
+// plain reports whether the answer to q is every name it matches.
+func plain(q *query.Query) bool {
+	return q.Entity == "" && len(q.Select) == 0 && len(q.GroupBy) == 0 && len(q.OrderBy) == 0 &&
+		q.Limit == nil && q.Offset == 0 && q.Sample == 0
 }
 
 // eachLine calls use with every line that is not blank, numbered from 1.

@@ -78,13 +78,13 @@ func (f found) containing(text string) found {
 	var out found
 	text = strings.ToLower(text)
 	for i, name := range f.names {
-		line := strings.ToLower(name)
+		holds := strings.Contains(strings.ToLower(name), text)
 		if f.objects != nil {
 			for _, v := range f.objects[i] {
-				line += " " + strings.ToLower(cell(v))
+				holds = holds || strings.Contains(strings.ToLower(cell(v)), text)
 			}
 		}
-		if strings.Contains(line, text) {
+		if holds {
 			out.names = append(out.names, name)
 			if f.objects != nil {
 				out.objects = append(out.objects, f.objects[i])

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"muster/query"
 )
 
 // outputFlags says how an answer is printed.
@@ -23,11 +26,17 @@ type outputFlags struct {
 var outputFormats = []string{"text", "table", "json", "ndjson", "yaml", "csv"}
 
 func (o *outputFlags) register(cmd *cobra.Command) {
+	o.registerFormat(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.fields, "fields", nil, "facts to show beside each name, `a,b.c`")
+	flags.StringVar(&o.sort, "sort", "", "order by this `field` instead of by name; -field reverses")
+}
+
+// registerFormat is register for what has no fields to choose.
+func (o *outputFlags) registerFormat(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.format, "output", "o", "text", "how the answer is printed: "+strings.Join(outputFormats, " "))
 	flags.BoolVarP(&o.json, "json", "j", false, "as --output json")
-	flags.StringSliceVar(&o.fields, "fields", nil, "facts to show beside each name, `a,b.c`")
-	flags.StringVar(&o.sort, "sort", "", "order by this `field` instead of by name; -field reverses")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputFormats, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -36,17 +45,50 @@ func (o *outputFlags) check() error {
 	if o.json {
 		o.format = "json"
 	}
-	for _, f := range outputFormats {
-		if f == o.format {
-			return nil
-		}
+	if slices.Contains(outputFormats, o.format) {
+		return nil
 	}
 	return usageFault("there is no output format %q; the nearest is %q", o.format, nearest(o.format, outputFormats))
 }
 
-// print writes a discovery list in the wanted format.
+// selected takes the columns that the query itself names, where no fields are
+// asked for beside it.
+func (o *outputFlags) selected(q *query.Query) {
+	if len(o.fields) > 0 || len(q.GroupBy) > 0 || q.Entity != "" {
+		return
+	}
+	var fields []string
+	for _, c := range q.Select {
+		switch {
+		case c.Func != "":
+			return
+		case c.Path.Field != "identity":
+			fields = append(fields, c.Path.String())
+		}
+	}
+	o.fields = fields
+}
+
+// answer prints what was found; nothing found is a fault of its own.
+func (o *outputFlags) answer(w io.Writer, f found) error {
+	if f.len() == 0 && o.format == "text" {
+		return &fault{kind: faultNothing}
+	}
+	if err := o.print(w, f); err != nil {
+		return err
+	}
+	if f.len() == 0 {
+		return &fault{kind: faultNothing}
+	}
+	return nil
+}
+
+// print writes a discovery list, or rows, in the wanted format.
 func (o *outputFlags) print(w io.Writer, f found) error {
 	columns := append([]string{"identity"}, o.fields...)
+	if f.columns != nil {
+		columns = f.columns
+	}
 	switch o.format {
 	case "json":
 		return writeJSON(w, f.items(), true)
@@ -67,7 +109,7 @@ func (o *outputFlags) print(w io.Writer, f found) error {
 	case "csv":
 		out := csv.NewWriter(w)
 		_ = out.Write(columns)
-		for i := range f.names {
+		for i := range f.len() {
 			_ = out.Write(spreadsheetSafe(f.row(i, columns)))
 		}
 		out.Flush()
@@ -75,7 +117,7 @@ func (o *outputFlags) print(w io.Writer, f found) error {
 	case "table":
 		return printTable(w, columns, f)
 	default:
-		if len(o.fields) > 0 {
+		if len(o.fields) > 0 || f.columns != nil {
 			return printTable(w, nil, f, columns...)
 		}
 		for _, name := range f.names {
@@ -91,7 +133,7 @@ func printTable(w io.Writer, head []string, f found, columns ...string) error {
 		columns = head
 		fmt.Fprintln(table, strings.ToUpper(strings.Join(head, "\t")))
 	}
-	for i := range f.names {
+	for i := range f.len() {
 		cells := f.row(i, columns)
 		for j := range cells {
 			cells[j] = printable(cells[j])
@@ -101,8 +143,18 @@ func printTable(w io.Writer, head []string, f found, columns ...string) error {
 	return table.Flush()
 }
 
+// len is the number of nodes, or of rows that are none.
+func (f found) len() int { return len(f.names) + len(f.rows) }
+
 func (f found) items() []any {
-	items := make([]any, 0, len(f.names))
+	items := make([]any, 0, f.len())
+	for _, row := range f.rows {
+		item := map[string]any{}
+		for j, column := range f.columns {
+			item[column] = row[j]
+		}
+		items = append(items, item)
+	}
 	for i, name := range f.names {
 		if f.objects != nil {
 			items = append(items, f.objects[i])
@@ -115,6 +167,12 @@ func (f found) items() []any {
 
 func (f found) row(i int, columns []string) []string {
 	row := make([]string, len(columns))
+	if f.columns != nil {
+		for j, v := range f.rows[i] {
+			row[j] = cell(v)
+		}
+		return row
+	}
 	for j, column := range columns {
 		switch {
 		case column == "identity":

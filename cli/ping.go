@@ -21,8 +21,8 @@ type selection struct {
 	timeout int
 }
 
-func (s *selection) register(cmd *cobra.Command) {
-	s.filterFlags.register(cmd)
+func (s *selection) register(a *app, cmd *cobra.Command) {
+	s.filterFlags.register(a, cmd)
 	cmd.Flags().BoolVar(&s.all, "all", false, "every node; needed where no filter is given")
 	cmd.Flags().IntVarP(&s.timeout, "timeout", "t", 12, "`seconds` to wait for the nodes' answers")
 }
@@ -32,7 +32,7 @@ func (a *app) selected(ctx context.Context, s *selection, args []string) ([]stri
 	if _, err := s.parse(args); err != nil {
 		return nil, err
 	}
-	if s.Empty() && s.filterFlags.nodes == "" && !s.all {
+	if s.Empty() && s.only == "" && !s.all {
 		return nil, usageFault("which nodes? Give a filter, such as -W customer=acme, or --all")
 	}
 	list, err := a.search(ctx, &s.filterFlags, nil, "")
@@ -53,7 +53,7 @@ func (a *app) pingCommand() *cobra.Command {
 		Short:   "ask the nodes themselves whether they are there, and how long they take",
 		Example: "  muster ping -W customer=acme",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if s.Empty() && s.filterFlags.nodes == "" && len(args) == 0 {
+			if s.Empty() && s.only == "" && len(args) == 0 {
 				s.all = true // asking is harmless, and mco ping asks everybody
 			}
 			nodes, err := a.selected(cmd.Context(), &s, args)
@@ -66,7 +66,7 @@ func (a *app) pingCommand() *cobra.Command {
 			return a.ping(cmd.Context(), s.call("rpcutil", "ping", nil, nodes))
 		},
 	}
-	s.register(cmd)
+	s.register(a, cmd)
 	return of(classRPC, cmd)
 }
 

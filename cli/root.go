@@ -92,7 +92,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	root.SetIn(env.Stdin)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagFault(cmd, err) })
+	root.SetFlagErrorFunc(flagFault)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "settings `file` (MUSTER_CONFIG)")
 	flags.StringArrayVar(&a.servers, "server", nil, "registry to ask, `URL`; repeat it to name others to go on with (MUSTER_SERVER)")
@@ -103,7 +103,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	_ = flags.MarkHidden("np")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.agentCommand(),
-		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.importCommand(),
+		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.whyCommand(), a.importCommand(),
 		a.pingCommand(), a.sshCommand(), a.checkCommand(),
 		a.tokenCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
 	)

@@ -72,8 +72,9 @@ func (a *app) serve(ctx context.Context, c config) error {
 		dir: a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
 		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
-		puppet: c.Serve.Puppet, operators: c.Serve.Operators, collectives: c.collectives(),
-		name: "registry", now: a.env.Now, log: log,
+		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders,
+		collectives: c.collectives(),
+		name:        "registry", now: a.env.Now, log: log,
 	})
 	if err != nil {
 		return err

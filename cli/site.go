@@ -47,6 +47,8 @@ type siteConfig struct {
 	keyFile     string
 	puppet      string   // Puppet's ssl folder
 	operators   []string // certificate names that may act on nodes
+	readers     []string // … that may ask over HTTP
+	forwarders  []string // … that may ask, and register any node
 	collectives []string
 	name        string // of this registry in its certificate
 	now         func() time.Time

@@ -22,12 +22,17 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		conf = s.tlsConfig()
 	}
 	roles := map[string]api.Role{}
-	for _, name := range s.operators {
-		roles[name] = api.Operator
+	for role, names := range map[api.Role][]string{api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: s.forwarders} {
+		for _, name := range names {
+			if other, twice := roles[name]; twice {
+				return nil, usageFault("the settings give %s two roles, %s and %s", name, other, role)
+			}
+			roles[name] = role
+		}
 	}
 	return api.New(api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
-		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Now: s.now, Log: s.log,
+		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
 }
@@ -43,11 +48,22 @@ func brokerReady(client *bus.Client) error {
 	return fmt.Errorf("not connected yet")
 }
 
-// joiner admits nodes that hand in a token, and tells them where the broker is.
+// joiner admits nodes that hand in a token, renews their certificates, and
+// tells them where the broker is.
 type joiner struct{ *site }
 
 func (j joiner) Join(_ context.Context, r pki.JoinRequest) (pki.JoinAnswer, error) {
 	cert, err := j.authority.Admit(r)
+	return j.answer(cert, err)
+}
+
+// Renew gives a new certificate to who proves to hold the present one.
+func (j joiner) Renew(_ context.Context, r pki.RenewRequest) (pki.JoinAnswer, error) {
+	cert, err := j.authority.Renew(r)
+	return j.answer(cert, err)
+}
+
+func (j joiner) answer(cert *x509.Certificate, err error) (pki.JoinAnswer, error) {
 	if err != nil {
 		return pki.JoinAnswer{}, err
 	}

@@ -21,7 +21,7 @@ func (a *app) sshCommand() *cobra.Command {
 			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 				own, rest = args[:dash], args[dash:]
 			}
-			if len(own) == 0 && f.Empty() && f.nodes == "" {
+			if len(own) == 0 && f.Empty() && f.only == "" {
 				return usageFault("which node? Give a filter, such as -W \"customer=acme mysql::master\"")
 			}
 			if _, err := f.parse(own); err != nil {
@@ -42,7 +42,7 @@ func (a *app) sshCommand() *cobra.Command {
 			return a.becomeSSH(name, rest)
 		},
 	}
-	f.register(cmd)
+	f.register(a, cmd)
 	return of(classSSH, cmd)
 }
 

@@ -117,6 +117,9 @@ func (a *astReader) extract(v relaxed, args []relaxed, q *pdbQuery) error {
 		return mistake(v, "extract takes the fields to show and a condition", `["extract", ["certname"], …]`)
 	}
 	names := args[0].items
+	if args[0].kind != relaxedArray && args[0].kind != relaxedString {
+		return mistake(args[0], "these are no fields", `["certname"]`)
+	}
 	if args[0].kind == relaxedString || len(names) > 0 && names[0].text == "function" {
 		names = []relaxed{args[0]}
 	}

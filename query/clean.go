@@ -37,9 +37,7 @@ func finish(err error, text string) error {
 	if !ok {
 		return &SyntaxError{Text: text, End: len(text), Problem: err.Error()}
 	}
-	if syn.Text == "" {
-		syn.Text = text
-	}
+	syn.Text = text
 	syn.Offset = min(max(syn.Offset, 0), len(syn.Text))
 	syn.End = min(max(syn.End, syn.Offset), len(syn.Text))
 	return syn

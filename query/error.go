@@ -36,7 +36,7 @@ func (e *SyntaxError) Error() string {
 	if e.Suggestion != "" {
 		fmt.Fprintf(&b, "; did you mean: %s", e.Suggestion)
 	}
-	return b.String()
+	return printable(strings.Join(strings.FieldsFunc(b.String(), func(r rune) bool { return r == '\n' || r == '\r' }), " "))
 }
 
 // Column is where the mistake begins in its line, in characters from 1.

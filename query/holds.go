@@ -202,27 +202,29 @@ func (c *Compare) order(v any, x *Value, s *scope) (order int, ok bool) {
 		}
 		return compareVersions(text, x.Text), true
 	}
-	return orderNative(v, x)
+	return c.orderNative(v, x)
 }
 
 // orderNative compares numbers where both sides are, dotted numbers of three
-// or more parts part by part, and else text by bytes, but never text with a
-// number.
-func orderNative(v any, x *Value) (order int, ok bool) {
+// or more parts part by part, and else text by bytes. Text and a number have no
+// order, except where all is text.
+func (c *Compare) orderNative(v any, x *Value) (order int, ok bool) {
 	if x.number.ok {
-		return compareNumber(v, &x.number, true)
+		order, ok := compareNumber(v, &x.number, true)
+		if ok || c.View != "text" {
+			return order, ok
+		}
 	}
 	text, isText := v.(string)
-	if !isText {
-		return 0, false
-	}
-	if dotted(text) && dotted(x.Text) {
+	switch {
+	case isText && dotted(text) && dotted(x.Text):
 		return compareVersions(text, x.Text), true
-	}
-	if number := parseDecimal(text); number.ok {
+	case c.View == "text":
+		text, isText = c.textOf(v)
+	case isText && parseDecimal(text).ok:
 		return 0, false
 	}
-	return strings.Compare(text, x.Text), true
+	return strings.Compare(text, x.Text), isText
 }
 
 // timeOf reads v as an instant: a date, or text that is one. Never having been

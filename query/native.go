@@ -297,6 +297,9 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i := strings.IndexAny(name, "=<>"); i > 0 && l.strict {
+			return l.quotedFact(name, i, n, start)
+		}
 		return classExpr(textValue(classKey(name)), start, start+len(n.String)), nil
 	}
 	word := n.Word
@@ -314,6 +317,25 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 
 func classExpr(v Value, start, end int) Expr {
 	return &Compare{Path: Path{Field: "classes"}, Op: "=", Value: v, Quant: "any", View: "class", Start: start, End: end}
+}
+
+// quotedFact reads a comparison that stands in quotes as a whole, as the
+// ancestor did.
+func (l *lowerer) quotedFact(text string, i int, n *operandNode, start int) (Expr, error) {
+	op := operatorAt(text[i:])
+	if i > 1 && text[i-1] == '!' {
+		i--
+		op = operatorAt(text[i:])
+	}
+	name, value := strings.TrimRight(text[:i], blanks), strings.TrimLeft(text[i+len(op):], blanks)
+	e, err := l.fact(name, op, value, start, start)
+	if c, ok := e.(*Compare); ok {
+		c.End = start + len(n.String)
+	}
+	if _, ok := errors.AsType[*SyntaxError](err); ok {
+		return nil, l.fail(start, start+len(n.String), "the comparison in quotes can not be read", "fact='value'")
+	}
+	return e, err
 }
 
 // patternView is the view in which a pattern is searched. The ancestor's

@@ -98,11 +98,9 @@ func (d *decimal) compare(o *decimal) int {
 	case d.zero() && o.zero():
 		return 0
 	case d.zero():
-		return signum(o.neg)
-	case o.zero():
-		return -signum(d.neg)
-	case d.neg != o.neg:
-		return -signum(d.neg)
+		return -signum(o.neg)
+	case o.zero(), d.neg != o.neg:
+		return signum(d.neg)
 	}
 	order := d.exp - o.exp
 	for i := 0; order == 0 && i < max(len(d.first)+len(d.rest), len(o.first)+len(o.rest)); i++ {

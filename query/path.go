@@ -56,7 +56,7 @@ func factPath(parts ...string) Path {
 func (p Path) String() string {
 	var b strings.Builder
 	switch {
-	case p.Field == "facts" && len(p.Steps) > 0 && !reservedName(p.first()):
+	case p.Field == "facts" && len(p.Steps) > 0 && !reservedName(p.first()) && (p.Flat == "" || plainStart(p.first())):
 		// The usual case needs no prefix.
 	case p.Field == "facts", p.Field == "trusted":
 		b.WriteString(p.Field)
@@ -159,7 +159,7 @@ func plainName(name string) bool {
 // plainStart reports whether a plain name can begin a path, or a query, and be
 // taken for nothing else.
 func plainStart(name string) bool {
-	return strings.IndexByte("/@-+%:", name[0]) < 0 && strings.IndexByte(name, ':') < 0
+	return name != "" && strings.IndexByte("/@-+%:", name[0]) < 0 && strings.IndexByte(name, ':') < 0
 }
 
 // nameRune reports whether a part of a path may hold r without quotes.

@@ -227,7 +227,7 @@ func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	switch t.op {
 	case "=", "!=", "in":
 		if t.value.Kind == "text" && t.value.Text != "Class" {
-			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "Class")
+			return nil, t.badValue("resources of type "+t.value.Text+" are not held here", "'Class'")
 		}
 	case "~", "!~":
 		if err := l.regexTest(t, probe); err != nil {
@@ -242,7 +242,7 @@ func (c pdbCol) testType(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	if probe.matches(&scope{doc: &Document{}, element: "Class"}) {
 		return All{}, nil
 	}
-	return Not{All{}}, nil
+	return noNode(t), nil
 }
 
 // testEnded answers whether a node was deactivated or has expired; when is not

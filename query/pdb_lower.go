@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -123,13 +124,7 @@ func (l *pdbLowerer) test(t *pdbTest) (Expr, error) {
 			}
 			parts[i] = e
 		}
-		switch t.op {
-		case "and":
-			return and(parts...), nil
-		case "or":
-			return or(parts...), nil
-		}
-		return not(parts[0]), nil
+		return constant(t, parts), nil
 	}
 	if l.clauses++; l.clauses > maxClauses {
 		return nil, t.mistake(fmt.Sprintf("there are more than %d conditions", maxClauses), "in with a list, or a parameter")
@@ -147,6 +142,28 @@ func (l *pdbLowerer) test(t *pdbTest) (Expr, error) {
 		return nil, err
 	}
 	return c.test(l, t)
+}
+
+// constant joins parts. What is true of everything, as the type of a resource
+// is, never stands inside of a condition.
+func constant(t *pdbTest, parts []Expr) Expr {
+	isAll := func(e Expr) bool { _, all := e.(All); return all }
+	switch {
+	case t.op == "and":
+		return and(parts...)
+	case t.op == "or" && slices.ContainsFunc(parts, isAll):
+		return All{}
+	case t.op == "or":
+		return or(parts...)
+	case isAll(parts[0]):
+		return noNode(t)
+	}
+	return not(parts[0])
+}
+
+// noNode is true of nothing.
+func noNode(t *pdbTest) Expr {
+	return &Compare{Path: Path{Field: "identity"}, Op: "in", Value: listValue(nil), Quant: "any", View: "host", Start: t.pos, End: t.end}
 }
 
 func (t *pdbTest) mistake(problem, want string) *SyntaxError {

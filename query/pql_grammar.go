@@ -30,9 +30,13 @@ type pqlColumn struct {
 }
 
 type pqlCallArgs struct {
-	Open  lexer.Token   `parser:"@'(':Punct"`
-	Args  []lexer.Token `parser:"( @( Word | String ) ( ',':Punct @( Word | String ) )* )?"`
-	Close lexer.Token   `parser:"@')':Punct"`
+	Open  lexer.Token `parser:"@'(':Punct"`
+	Args  []*pqlName  `parser:"( @@ ( ',':Punct @@ )* )?"`
+	Close lexer.Token `parser:"@')':Punct"`
+}
+
+type pqlName struct {
+	Token lexer.Token `parser:"@Word"`
 }
 
 type pqlBody struct {
@@ -71,9 +75,9 @@ type pqlNot struct {
 
 // pqlTuple is several fields at once in a subquery or a list.
 type pqlTuple struct {
-	Open   lexer.Token   `parser:"@'[':Punct"`
-	Fields []lexer.Token `parser:"@Word ( ',':Punct @Word )* ']':Punct"`
-	Source *pqlSource    `parser:"'in':Word @@"`
+	Open   lexer.Token `parser:"@'[':Punct"`
+	Fields []*pqlName  `parser:"@@ ( ',':Punct @@ )* ']':Punct"`
+	Source *pqlSource  `parser:"'in':Word @@"`
 }
 
 // pqlLeaf begins with a name: an entity before a brace, else a field.

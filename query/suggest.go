@@ -6,11 +6,15 @@ import (
 	"strings"
 )
 
+// maxAdvised is the longest text that is read again and again to find what was
+// meant. Longer ones were written by programs.
+const maxAdvised = 2 << 10
+
 // advise adds to a mistake what helps its author: a corrected query, and the
 // dialect as which the text would be read.
 func (r *reader) advise(err error, text string, d Dialect) error {
 	syn, ok := errors.AsType[*SyntaxError](err)
-	if !ok || r.trying || syn.Text != text {
+	if !ok || r.trying || syn.Text != text || len(text) > maxAdvised {
 		return err
 	}
 	try := func(text string, d Dialect) bool {
@@ -83,6 +87,9 @@ func corrections(e *SyntaxError, d Dialect) []string {
 	var fixed []string
 	replace := func(from, to int, with string) { fixed = append(fixed, text[:from]+with+text[to:]) }
 	word := text[e.Offset:e.End]
+	if d == dialectMongo || d == dialectPQL || d == dialectAST {
+		fixed = serverCorrections(e)
+	}
 	if d == dialectNative || d == dialectSelect {
 		if with, ok := synonyms[strings.ToLower(word)]; ok {
 			replace(e.Offset, e.End, with)

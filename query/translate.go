@@ -65,6 +65,9 @@ func typedOf(c *Compare) (Expr, error) {
 	case c.Value.Kind == "null" && c.Quant == "self" && !c.Absent:
 		return &out, nil
 	}
+	if c.Quant == "self" {
+		return nil, errors.New("it cannot compare a list as a whole")
+	}
 	negated := c.Op == "!=" || c.Op == "not in" || c.Op == "!~"
 	if negated && c.Quant != "all" || !negated && (c.Quant != "any" || c.Absent) {
 		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)

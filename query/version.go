@@ -14,6 +14,25 @@ func compareVersions(a, b string) int {
 	if order := compareDigits(ea, eb); order != 0 {
 		return order
 	}
+	a, ra := revision(a)
+	b, rb := revision(b)
+	if order := compareParts(a, b); order != 0 {
+		return order
+	}
+	return compareParts(ra, rb)
+}
+
+// revision cuts off what follows the last "-", which counts only between
+// equals; a pre-release is no revision.
+func revision(s string) (version, rest string) {
+	i := strings.LastIndexByte(s, '-')
+	if i < 0 || preRelease(s[i+1:]) {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		for notDigit(a) || notDigit(b) {
 			wa, na := versionWeight(a)

@@ -239,10 +239,11 @@ func (v Vocabulary) mismatch(c *Compare) string {
 		}
 	}
 	switch {
+	case c.View == "text" && c.Value.number.ok != (numbers > 0):
+		return fmt.Sprintf("the fact %s and %s are not both numbers everywhere, and are compared as text there", name, quote(c.Value.Text))
+	case c.View == "text":
+		return ""
 	case c.Value.number.ok && numbers == 0:
-		if dotted(c.Value.Text) {
-			return ""
-		}
 		return fmt.Sprintf("the fact %s is text on %s, and text is neither above nor below the number %s", name, countNodes(nodes), c.Value.Text)
 	case !c.Value.number.ok && numbers > 0:
 		return fmt.Sprintf("the fact %s is a number on %s, and a number is neither above nor below the text %s", name, countNodes(numbers), quote(c.Value.Text))

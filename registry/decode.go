@@ -103,8 +103,9 @@ func (r reader) value(left int) (any, error) {
 			return err
 		})
 		return list, err
+	default:
+		return r.scalar()
 	}
-	return r.scalar()
 }
 
 func (r reader) scalar() (any, error) {
@@ -124,12 +125,13 @@ func (r reader) scalar() (any, error) {
 		return nil, nil
 	case 't', 'f':
 		return token.Bool(), nil
+	default:
+		s := token.String()
+		if strings.IndexByte(s, 0) >= 0 {
+			return nil, malformed("the value of %s holds a NUL", r.place())
+		}
+		return s, nil
 	}
-	s := token.String()
-	if strings.IndexByte(s, 0) >= 0 {
-		return nil, malformed("the value of %s holds a NUL", r.place())
-	}
-	return s, nil
 }
 
 // text reads a string; null counts as none.

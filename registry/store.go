@@ -22,8 +22,9 @@ type Store interface {
 	Put(ctx context.Context, nodes ...Node) error
 
 	// Touch notes that nodes registered again without a change. It is called
-	// now and then with all that came since, and for stored nodes only; what is
-	// not known is ignored.
+	// now and then with all that came since. It ignores nodes and sections that
+	// are not there, and beats from before the section that is: a change may
+	// have overtaken them.
 	Touch(ctx context.Context, beats ...Beat) error
 
 	// Delete removes nodes; the ones that are not there are ignored.
@@ -42,10 +43,11 @@ type Beat struct {
 	Received time.Time
 }
 
-// Touched returns n with a beat's times. A source that n does not have is ignored.
+// Touched returns n with a beat's times, unless it knows nothing of the source
+// or something later.
 func (n Node) Touched(b Beat) Node {
 	old := n.Sections[b.Source]
-	if old == nil {
+	if old == nil || b.Received.Before(old.Received) {
 		return n
 	}
 	s := *old

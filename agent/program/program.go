@@ -89,7 +89,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		Truncated: stdout.over || stderr.over,
 		Exit:      cmd.ProcessState.ExitCode(),
 	}
-	if ctx.Err() != nil && !cmd.ProcessState.Success() {
+	if ctx.Err() != nil && res.Exit != 0 {
 		return res, context.Cause(ctx)
 	}
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {

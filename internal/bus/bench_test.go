@@ -19,12 +19,12 @@ func BenchmarkBrokerOneToOne(b *testing.B) {
 		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
 			address, _ := start(b, &Broker{})
 			r := login(b, address, "registry")
-			r.conn.SetDeadline(time.Time{})
+			_ = r.conn.SetDeadline(time.Time{})
 			r.send("SUBSCRIBE\ndestination:/topic/t\n\n\x00")
 			r.sync()
 			message := []byte("SEND\ndestination:/topic/t\ncontent-length:" + fmt.Sprint(size) + "\n\n" + strings.Repeat("x", size) + "\x00")
 			p := login(b, address, "registry")
-			p.conn.SetDeadline(time.Time{})
+			_ = p.conn.SetDeadline(time.Time{})
 			window := make(chan struct{}, 1<<20/size)
 			b.ReportAllocs()
 			b.SetBytes(int64(size))
@@ -72,7 +72,7 @@ func BenchmarkBrokerOneToThousand(b *testing.B) {
 	counted := make(chan int, subscribers)
 	for range subscribers {
 		r := login(b, address, "registry")
-		r.conn.SetDeadline(time.Time{})
+		_ = r.conn.SetDeadline(time.Time{})
 		r.send("SUBSCRIBE\ndestination:/topic/t\n\n\x00")
 		r.sync()
 		go func() {
@@ -89,7 +89,7 @@ func BenchmarkBrokerOneToThousand(b *testing.B) {
 		}()
 	}
 	p := login(b, address, "registry")
-	p.conn.SetDeadline(time.Time{})
+	_ = p.conn.SetDeadline(time.Time{})
 	message := []byte("SEND\ndestination:/topic/t\n\n" + strings.Repeat("x", size) + "\x00")
 	b.ReportAllocs()
 	b.ResetTimer()

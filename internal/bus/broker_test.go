@@ -178,7 +178,7 @@ func TestAcknowledge(t *testing.T) {
 			}
 			other := login(t, address, "registry")
 			other.send("SUBSCRIBE\ndestination:/queue/q\n\n\x00")
-			for _, want := range strings.Fields(c.left) {
+			for want := range strings.FieldsSeq(c.left) {
 				other.want(frame.MESSAGE, want, "redelivered", "true")
 			}
 			other.sync()
@@ -359,7 +359,7 @@ func TestTooManyClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Errorf("read %d bytes as the second of one client", n)
 	}
@@ -367,11 +367,11 @@ func TestTooManyClients(t *testing.T) {
 }
 
 func TestHeartBeats(t *testing.T) {
-	address, _ := start(t, &Broker{HeartBeat: 50 * time.Millisecond})
+	address, _ := start(t, &Broker{HeartBeat: 200 * time.Millisecond})
 	// It wants to be sent heart-beats, and promises some that it does not send.
 	r := dialRaw(t, address, nil)
 	r.send("CONNECT\naccept-version:1.1\nheart-beat:50,20\nlogin:client\npasscode:secret\n\n\x00")
-	r.want(frame.CONNECTED, "", "heart-beat", "50,50")
+	r.want(frame.CONNECTED, "", "heart-beat", "200,200")
 	beats := 0
 	for {
 		f, err := r.in.read()
@@ -391,7 +391,7 @@ func TestHeartBeats(t *testing.T) {
 	r = dialRaw(t, address, nil)
 	r.send("CONNECT\naccept-version:1.1\nheart-beat:50,0\nlogin:registry\npasscode:secret\n\n\x00")
 	r.want(frame.CONNECTED, "")
-	for range 15 {
+	for range 25 {
 		time.Sleep(20 * time.Millisecond)
 		r.send("\n")
 	}
@@ -442,13 +442,13 @@ func TestBacklogOfOneSubscriptionIsBounded(t *testing.T) {
 	}
 	body := strings.Repeat("x", 10<<10)
 	publisher := login(t, address, "registry")
-	for range 30 {
+	for n := range 30 {
 		publisher.send("SEND\ndestination:/topic/t\n\n" + body + "\x00")
 		m := diligent.want(frame.MESSAGE, body)
 		diligent.send("ACK\nid:" + m.Header.Get("ack") + "\n\n\x00")
-	}
-	for range 2 {
-		lazy.want(frame.MESSAGE, body)
+		if n < 2 {
+			lazy.want(frame.MESSAGE, body)
+		}
 	}
 	if f, err := lazy.in.read(); err == nil {
 		t.Errorf("a third message came without an acknowledgement: %s", spell(f))

@@ -5,14 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-stomp/stomp/v3/frame"
 )
 
 // Config is what a Client needs to know. Only Brokers must be set.
@@ -28,6 +24,7 @@ type Config struct {
 	HeartBeat      time.Duration // both ways; 0: 15 s
 	ConnectTimeout time.Duration // for connecting, TLS and login together; 0: 10 s
 	WriteTimeout   time.Duration // for a write that makes no progress; 0: 10 s
+	AnswerTimeout  time.Duration // for the broker to confirm; 0: 30 s
 	BackOff        time.Duration // after the first round of failures, then doubled; 0: 250 ms
 	MaxBackOff     time.Duration // 0: 30 s
 	MaxBody        int           // bytes of the largest message, either way; 0: 8 MiB
@@ -70,6 +67,7 @@ func NewClient(c Config) *Client {
 	c.HeartBeat = cmp.Or(c.HeartBeat, 15*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.AnswerTimeout = cmp.Or(c.AnswerTimeout, 30*time.Second)
 	c.BackOff = cmp.Or(c.BackOff, 250*time.Millisecond)
 	c.MaxBackOff = cmp.Or(c.MaxBackOff, 30*time.Second)
 	c.MaxBody = cmp.Or(c.MaxBody, 8<<20)
@@ -98,13 +96,12 @@ func (c *Client) Run(ctx context.Context) error {
 
 	for failures := 0; ctx.Err() == nil; {
 		a := addresses[failures%len(addresses)]
-		started := c.config.Now()
-		err := c.connection(ctx, a)
+		lasted, err := c.connection(ctx, a)
 		if ctx.Err() != nil {
 			break
 		}
 		failures++
-		if c.config.Now().Sub(started) > steady {
+		if lasted >= steady {
 			failures = 0 // and begin with the first broker again
 		}
 		pause := c.pause(failures, len(addresses))
@@ -173,190 +170,6 @@ func (c *Client) finish() {
 	c.change(nil)
 }
 
-// change sets the session that others may use. The caller holds mu.
-func (c *Client) change(s *session) {
-	c.session = s
-	close(c.changed)
-	c.changed = make(chan struct{})
-}
-
-// connection makes one connection and stays until it ends, and says why it did.
-func (c *Client) connection(ctx context.Context, a address) error {
-	s, err := dial(ctx, a, &c.config)
-	if err == nil {
-		err = c.attend(ctx, s)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.status.Connected {
-		c.status.Connected, c.status.Since = false, c.config.Now()
-	}
-	if err != nil && ctx.Err() == nil {
-		c.status.LastError, c.status.ErrorAt = err.Error(), c.config.Now()
-		c.status.Failures++
-	}
-	return err
-}
-
-// attend puts the subscriptions on a session, lets others use it, and waits
-// for its end.
-func (c *Client) attend(ctx context.Context, s *session) error {
-	defer s.end()
-	if err := c.subscribeAll(ctx, s); err != nil {
-		return fmt.Errorf("%s: %w", s.broker, err)
-	}
-	c.config.Log.Info("connected to the broker", "broker", s.broker.String())
-	c.stay(ctx, s)
-	c.mu.Lock()
-	c.change(nil)
-	c.mu.Unlock()
-	if ctx.Err() != nil {
-		s.disconnect()
-		return nil
-	}
-	return fmt.Errorf("connected to %s: %w", s.broker, s.seam.why)
-}
-
-// retryRefused is when a subscription that was refused is tried again.
-const retryRefused = time.Minute
-
-// stay waits for the end of the session, and of ctx.
-func (c *Client) stay(ctx context.Context, s *session) {
-	retry := time.NewTicker(retryRefused)
-	defer retry.Stop()
-	for {
-		select {
-		case <-s.seam.dead:
-			return
-		case <-ctx.Done():
-			return
-		case <-retry.C:
-			for _, sub := range c.forgiven() {
-				// A refusal ends the session, which says why.
-				_ = c.reattach(ctx, s, sub)
-			}
-		}
-	}
-}
-
-// subscribeAll returns once every subscription is on s and s is c's session.
-func (c *Client) subscribeAll(ctx context.Context, s *session) error {
-	for {
-		c.mu.Lock()
-		next := c.unsubscribed(s)
-		if next == nil {
-			c.status.Connected, c.status.Broker = true, s.broker.String()
-			c.status.Since, c.status.Failures = c.config.Now(), 0
-			c.change(s)
-			c.mu.Unlock()
-			return nil
-		}
-		c.mu.Unlock()
-		if err := c.reattach(ctx, s, next); err != nil {
-			return err
-		}
-	}
-}
-
-// unsubscribed returns a subscriber that should be on s and is not. The caller
-// holds mu.
-func (c *Client) unsubscribed(s *session) *subscriber {
-	for sub := range c.subscribers {
-		if sub.on != s && (sub.refused.IsZero() || c.mayRetry(sub)) {
-			return sub
-		}
-	}
-	return nil
-}
-
-// forgiven returns the subscribers that were refused so long ago that it is
-// worth another try.
-func (c *Client) forgiven() (all []*subscriber) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for sub := range c.subscribers {
-		if !sub.refused.IsZero() && c.mayRetry(sub) {
-			all = append(all, sub)
-		}
-	}
-	return all
-}
-
-func (c *Client) mayRetry(refused *subscriber) bool {
-	return c.config.Now().Sub(refused.refused) >= retryRefused
-}
-
-// Publish sends m and returns nil once the broker has confirmed that it has it.
-// While there is no connection it waits for one, and it sends again what a lost
-// connection left unconfirmed, until ctx is done: a message may arrive twice.
-func (c *Client) Publish(ctx context.Context, m Message) error {
-	if err := c.check(m); err != nil {
-		return fmt.Errorf("publishing to %s: %w", m.Destination, err)
-	}
-	for {
-		s, err := c.current(ctx)
-		if err == nil {
-			err = s.publish(ctx, m)
-		}
-		if isLost(err) && !isRefused(err) {
-			c.gone(s)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("publishing to %s: %w", m.Destination, err)
-		}
-		return nil
-	}
-}
-
-// gone makes sure that a dead session is not tried again.
-func (c *Client) gone(s *session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session == s {
-		c.change(nil)
-	}
-}
-
-func (c *Client) check(m Message) error {
-	if len(m.Body) > c.config.MaxBody {
-		return fmt.Errorf("a message of %d bytes is too large: the limit is %d", len(m.Body), c.config.MaxBody)
-	}
-	if m.Destination == "" || strings.Contains(m.Destination+m.ReplyTo, "\x00") {
-		return errors.New("that is no destination")
-	}
-	for name, value := range m.Headers {
-		switch name {
-		case "", frame.Destination, frame.ContentLength, frame.Receipt, frame.Transaction, replyToHeader, receiptHeader:
-			return fmt.Errorf("the header %q is not the caller's to set", name)
-		}
-		if strings.Contains(name+value, "\x00") {
-			return fmt.Errorf("the header %q holds a NUL", name)
-		}
-	}
-	return nil
-}
-
-// current returns the session, and waits for one until ctx is done.
-func (c *Client) current(ctx context.Context) (*session, error) {
-	for {
-		c.mu.Lock()
-		s, changed, ended, last := c.session, c.changed, c.ended, c.status.LastError
-		c.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		if ended {
-			return nil, errors.New("the connection to the broker has been shut down")
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("no connection to a broker: %s: %w", cmp.Or(last, "none has been tried yet"), context.Cause(ctx))
-		}
-	}
-}
-
 // Ready waits until the client is connected, all its subscriptions with it.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := c.current(ctx)
@@ -370,5 +183,7 @@ func (c *Client) Connected() bool { return c.Status().Connected }
 func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.status
+	s := c.status
+	s.Connected = c.session != nil
+	return s
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -77,7 +78,7 @@ func (r *frameReader) read() (*frame.Frame, error) {
 
 // noEOF turns the end of the input inside a frame into an error of its own.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -93,9 +94,9 @@ func (r *frameReader) line() ([]byte, error) {
 		}
 		r.block = append(r.block, part...)
 		switch {
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case err == io.EOF && len(r.block) > 0:
+		case errors.Is(err, io.EOF) && len(r.block) > 0:
 			return nil, io.ErrUnexpectedEOF
 		case err != nil:
 			return nil, err
@@ -200,7 +201,7 @@ func (r *frameReader) bodyToNUL() ([]byte, error) {
 			return nil, r.bodyTooLarge()
 		}
 		body = append(body, part...)
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return body, err
 		}
 	}

@@ -21,13 +21,13 @@ func (p *peer) read(in *frameReader) error {
 		}
 		err = p.do(f)
 		receipt := f.Header.Get(frame.Receipt)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return &refusal{message: "cannot " + f.Command, detail: err.Error(), receipt: receipt}
 		}
 		if receipt != "" {
 			p.put(outgoing{frame: frame.New(frame.RECEIPT, frame.ReceiptId, receipt)})
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}

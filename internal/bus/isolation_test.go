@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,6 +165,53 @@ func noMoreGoroutines(t *testing.T, before int) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// Every message that has its receipt when the broker stops reaches the
+// subscriber, whichever of the two the broker is done with first.
+func TestShutdownLosesNothingConfirmed(t *testing.T) {
+	for range 10 {
+		address, stop := start(t, &Broker{})
+		subscriber := login(t, address, "registry")
+		subscriber.send("SUBSCRIBE\ndestination:/queue/q\n\n\x00")
+		subscriber.sync()
+		var confirmed, received atomic.Int64
+		var all sync.WaitGroup
+		for range 4 {
+			p := login(t, address, "registry")
+			all.Go(func() { // until the broker closes
+				for {
+					if _, err := io.WriteString(p.conn, "SEND\ndestination:/queue/q\nreceipt:1\n\nx\x00"); err != nil {
+						return
+					}
+				}
+			})
+			all.Go(func() {
+				for {
+					if _, err := p.in.read(); err != nil {
+						p.conn.Close()
+						return
+					}
+					confirmed.Add(1)
+				}
+			})
+		}
+		all.Go(func() {
+			for {
+				if _, err := subscriber.in.read(); err != nil {
+					subscriber.conn.Close()
+					return
+				}
+				received.Add(1)
+			}
+		})
+		time.Sleep(20 * time.Millisecond)
+		stop()
+		all.Wait()
+		if received.Load() < confirmed.Load() || confirmed.Load() == 0 {
+			t.Fatalf("%d messages were confirmed, %d arrived", confirmed.Load(), received.Load())
 		}
 	}
 }

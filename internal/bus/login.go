@@ -14,7 +14,7 @@ import (
 // both, and answers.
 func (p *peer) login(ctx context.Context, in *frameReader) error {
 	b := p.broker
-	p.conn.SetDeadline(time.Now().Add(b.limits.Login))
+	_ = p.conn.SetDeadline(time.Now().Add(b.limits.Login))
 	who := Credentials{Remote: p.conn.RemoteAddr()}
 	if t, ok := p.conn.(*tls.Conn); ok {
 		if err := t.HandshakeContext(ctx); err != nil {
@@ -27,12 +27,12 @@ func (p *peer) login(ctx context.Context, in *frameReader) error {
 	answer, err := p.connect(in, &who)
 	if err != nil {
 		if refusal, ok := errors.AsType[*refusal](err); ok {
-			deadlineWriter{p.conn, b.limits.Login}.Write(appendFrame(nil, refusal.frame(), v10))
+			_, _ = deadlineWriter{p.conn, b.limits.Login}.Write(appendFrame(nil, refusal.frame(), v10))
 			p.linger(err)
 		}
 		return err
 	}
-	p.conn.SetDeadline(time.Time{})
+	_ = p.conn.SetDeadline(time.Time{})
 	if p.stopping.Load() {
 		return errors.New("the broker stops")
 	}

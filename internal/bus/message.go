@@ -6,6 +6,18 @@
 //	err := client.Publish(ctx, bus.Message{Destination: "/exchange/mcollective_broadcast/registration", Body: sealed})
 //
 // It never looks into a body.
+//
+// The broker speaks STOMP 1.0 to 1.2 with RabbitMQ's and ActiveMQ's names for
+// destinations, and lets everybody do what their [Role] may:
+//
+//	broker := &bus.Broker{Authenticate: func(c bus.Credentials) (bus.Principal, error) { … }}
+//	err := broker.Serve(ctx, listener)
+//
+// A message may arrive twice and is lost only with the machine that held it:
+// [Client.Publish] returns nil once a broker has it, and what a subscription
+// with AckEach has not acknowledged comes again. No client can make the broker
+// hold more than its [Limits], or slow down another by not reading; no broker
+// can make the client hold more than its [Config] says.
 package bus
 
 // Message is what is published: a body, where it goes and where an answer may go.

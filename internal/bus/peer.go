@@ -78,7 +78,7 @@ func (p *peer) serve(ctx context.Context, reading *sync.WaitGroup) {
 	defer readNoMore()
 	stop := context.AfterFunc(ctx, func() {
 		p.stopping.Store(true)
-		p.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = p.conn.SetReadDeadline(time.Unix(1, 0))
 	})
 	defer stop()
 
@@ -128,7 +128,7 @@ func (p *peer) leave(err error) {
 		log.Warn("a client was dropped", "reason", *reason)
 	case ok:
 		log.Warn("a client was refused", "error", err)
-	case err != nil && !p.stopping.Load() && err != io.EOF:
+	case err != nil && !p.stopping.Load() && !errors.Is(err, io.EOF):
 		log.Debug("a client's connection broke", "error", err)
 	}
 }
@@ -162,8 +162,8 @@ func (p *peer) linger(err error) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	p.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-	io.CopyN(io.Discard, p.conn, 16<<20)
+	_ = p.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_, _ = io.CopyN(io.Discard, p.conn, 16<<20)
 }
 
 // patientReader reads from the client under the deadline that heart-beats set.
@@ -172,7 +172,7 @@ type patientReader struct{ p *peer }
 func (r patientReader) Read(b []byte) (int, error) {
 	p := r.p
 	if p.beats.in > 0 {
-		p.conn.SetReadDeadline(time.Now().Add(p.beats.in))
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.beats.in))
 	}
 	if p.stopping.Load() {
 		return 0, os.ErrDeadlineExceeded

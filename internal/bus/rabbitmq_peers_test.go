@@ -5,6 +5,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ func TestRabbitMQ(t *testing.T) {
 		{"headers and bodies", rabbitHeadersAndBodies},
 		{"acknowledgements", rabbitAcknowledgements},
 		{"many", rabbitMany},
+		{"cancelled", rabbitCancelled},
 		{"refusals", rabbitRefusals},
 		{"heart-beats", rabbitHeartBeats},
 		{"restart", rabbitRestart},
@@ -199,6 +201,26 @@ func rabbitMany(t *testing.T, s *rabbittest.Server) {
 	if len(seen) != messages {
 		t.Errorf("%d different messages, want %d", len(seen), messages)
 	}
+}
+
+func rabbitCancelled(t *testing.T, s *rabbittest.Server) {
+	c := runRabbit(t, s)
+	if err := c.Ready(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	for n := range 50 {
+		destination := fmt.Sprintf("/topic/mcollective.muster.reply.%d", n)
+		got := make(chan Delivery, 1)
+		cancel, err := c.Subscribe(soon(t), Subscription{Destination: destination}, func(_ context.Context, d Delivery) { got <- d })
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, c, Message{Destination: destination})
+		next(t, got)
+		cancel()
+	}
+	noMoreGoroutines(t, before)
 }
 
 func rabbitRefusals(t *testing.T, s *rabbittest.Server) {

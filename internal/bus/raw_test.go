@@ -27,7 +27,7 @@ func dialRaw(t testing.TB, address string, config *tls.Config) *raw {
 		conn = tls.Client(conn, config)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	return &raw{t, conn, newFrameReader(conn, FrameLimits{100, 1 << 20, 32 << 20}, v10)}
 }
 

@@ -44,7 +44,7 @@ func TestNothingConfirmedIsLostWhenTheBrokerRestarts(t *testing.T) {
 		mu.Lock()
 		got[string(d.Body)] = true
 		mu.Unlock()
-		d.Ack()
+		_ = d.Ack() // fails when the connection is lost, and the message comes again
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +173,32 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A subscription that its caller gave up on takes no messages from others.
+func TestSubscribeGivenUp(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	client := run(t, address, "registry")
+	if err := client.Ready(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		cancel, err := client.Subscribe(gone, Subscription{Destination: "/queue/q", AckEach: true}, func(context.Context, Delivery) { t.Error("called") })
+		if err == nil {
+			cancel() // the confirmation was faster
+		} else if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	got := listen(t, client, Subscription{Destination: "/queue/q", AckEach: true})
+	for range 10 {
+		publish(t, client, Message{Destination: "/queue/q"})
+		if err := next(t, got).Ack(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Many subscriptions made and cancelled on one connection leave nothing behind.
 func TestCancelledSubscriptionsLeaveNothing(t *testing.T) {
 	address, _ := start(t, &Broker{})
@@ -213,6 +239,22 @@ func TestBrokersInTurn(t *testing.T) {
 	if s := client.Status(); s.Broker != "stomp://"+other {
 		t.Errorf("status %+v, want connected to %s", s, other)
 	}
+}
+
+// A broker that fails slowly does not keep the client from the next one.
+func TestSlowFailuresAreFailures(t *testing.T) {
+	address, _ := start(t, &Broker{})
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	var minutes atomic.Int64
+	client := run(t, address, "registry", func(c *Config) {
+		c.Brokers = []string{"stomp://" + nobody.Addr().String(), "stomp://" + address}
+		c.Now = func() time.Time { return time.Unix(60*minutes.Add(1), 0) }
+	})
+	publish(t, client, Message{Destination: "/topic/t"})
 }
 
 // The words of errors are for people.
@@ -293,10 +335,10 @@ func TestRefusedSubscriptionIsLeftOut(t *testing.T) {
 // A handler that is too slow costs the connection, not the heart-beats; what
 // it has not acknowledged comes again, so that all is handled in the end.
 func TestSlowHandler(t *testing.T) {
-	address, _ := start(t, &Broker{HeartBeat: 20 * time.Millisecond})
+	address, _ := start(t, &Broker{HeartBeat: 500 * time.Millisecond})
 	publisher := run(t, address, "registry")
 	var failures atomic.Int64
-	subscriber := run(t, address, "registry", func(c *Config) { c.Queue, c.HeartBeat = 10*(overhead+1000), 20*time.Millisecond })
+	subscriber := run(t, address, "registry", func(c *Config) { c.Queue, c.HeartBeat = 10*(overhead+1000), 500*time.Millisecond })
 	if err := subscriber.Ready(soon(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -329,6 +371,32 @@ func TestSlowHandler(t *testing.T) {
 	}
 	if s := subscriber.Status(); !strings.Contains(s.LastError, "messages from /queue/q came faster than they were dealt with") {
 		t.Errorf("status %+v", s)
+	}
+}
+
+// Between the brokers of a round there is no pause, after each round a longer
+// one, up to the limit; chance takes off at most half.
+func TestBackOff(t *testing.T) {
+	c := NewClient(Config{BackOff: time.Second, MaxBackOff: 5 * time.Second})
+	for _, want := range []struct {
+		failures, brokers int
+		most              time.Duration
+	}{
+		{1, 1, time.Second}, {2, 1, 2 * time.Second}, {3, 1, 4 * time.Second}, {4, 1, 5 * time.Second}, {1000, 1, 5 * time.Second},
+		{0, 1, time.Second}, // a steady connection was lost
+		{0, 3, time.Second}, {1, 3, 0}, {2, 3, 0}, {3, 3, time.Second}, {4, 3, 0}, {6, 3, 2 * time.Second},
+	} {
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			d := c.pause(want.failures, want.brokers)
+			if d < want.most/2 || d > want.most {
+				t.Fatalf("failure %d of %d brokers: a pause of %v, want %v at most", want.failures, want.brokers, d, want.most)
+			}
+			seen[d] = true
+		}
+		if want.most > 0 && len(seen) < 10 {
+			t.Errorf("only %d different pauses of a hundred", len(seen))
+		}
 	}
 }
 
@@ -406,8 +474,8 @@ func startProxy(t *testing.T, to string) *proxy {
 			p.mu.Lock()
 			p.conns = append(p.conns, in, out)
 			p.mu.Unlock()
-			all.Go(func() { io.Copy(in, out); in.Close() })
-			all.Go(func() { io.Copy(out, in); out.Close() })
+			all.Go(func() { _, _ = io.Copy(in, out); in.Close() })
+			all.Go(func() { _, _ = io.Copy(out, in); out.Close() })
 		}
 	})
 	return p

@@ -89,6 +89,7 @@ func placeOf(p Principal, d destination) places {
 		return replyQueue
 	case toOne:
 		return placeOfQueue(d.key)
+	case toEach:
 	}
 	if d.group == "/topic" {
 		return placeOfTopic(d.key)

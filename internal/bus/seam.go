@@ -3,9 +3,11 @@ package bus
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +18,9 @@ import (
 // through it, in both directions, so that it can do what the library does not:
 //
 //   - bound what a hostile broker may send, and write headers as the negotiated
-//     version does (the library always writes 1.2);
+//     version does (the library always writes 1.2, in CONNECT too);
+//   - notice silence as it was agreed on (the library waits for heart-beats of a
+//     broker that said it sends none);
 //   - receipts that do not hold the library's lock while they are waited for,
 //     for SUBSCRIBE too;
 //   - a death without leaks. The library's goroutines all end when the seam's
@@ -111,7 +115,7 @@ func (s *seam) Read(b []byte) (int, error) {
 // next reads one frame into ready, or reports false at the end of all frames.
 func (s *seam) next() bool {
 	if s.silence > 0 {
-		s.SetReadDeadline(time.Now().Add(s.silence))
+		_ = s.SetReadDeadline(time.Now().Add(s.silence))
 	}
 	select {
 	case <-s.dead:
@@ -167,8 +171,13 @@ func (s *seam) connected(f *frame.Frame) error {
 	s.writing.Lock()
 	s.version = v
 	s.writing.Unlock()
-	b, err := agree(f.Header.Get(frame.HeartBeat), s.own)
+	text := f.Header.Get(frame.HeartBeat)
+	b, err := agree(text, s.own)
 	s.silence = b.in
+	if _, wants, ok := strings.Cut(text, ","); ok {
+		// The library is told that the broker sends nothing, so as not to wait.
+		f.Header.Set(frame.HeartBeat, "0,"+wants)
+	}
 	return err
 }
 
@@ -221,6 +230,9 @@ func (s *seam) Write(b []byte) (int, error) {
 		s.fail(errors.New("a message cannot be written: " + err.Error()))
 		return len(b), nil
 	}
+	if f.Command == frame.CONNECT {
+		f.Header.Set(frame.HeartBeat, fmt.Sprintf("%d,%d", s.own.Milliseconds(), s.own.Milliseconds()))
+	}
 	id, ok := f.Header.Contains(receiptHeader)
 	if ok {
 		f.Header.Del(receiptHeader)
@@ -267,7 +279,10 @@ func (s *seam) send(b []byte) {
 		return
 	default:
 	}
-	if _, err := (deadlineWriter{s.Conn, s.timeout}).Write(b); err != nil {
+	_, err := deadlineWriter{s.Conn, s.timeout}.Write(b)
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		s.fail(fmt.Errorf("the broker took nothing for %s", s.timeout))
+	} else if err != nil {
 		s.fail(explainBroken(err))
 	}
 }

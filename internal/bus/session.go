@@ -21,6 +21,7 @@ type session struct {
 	conn   *stomp.Conn
 	seam   *seam
 	broker address
+	answer time.Duration // how long the broker has for a receipt
 	ids    atomic.Uint64
 	drains sync.WaitGroup
 }
@@ -43,7 +44,7 @@ func dial(ctx context.Context, a address, c *Config) (*session, error) {
 	}
 	limits := FrameLimits{Headers: 256, HeaderBytes: 64 << 10, BodyBytes: c.MaxBody}
 	seam := newSeam(conn, limits, c.HeartBeat, c.WriteTimeout)
-	s := &session{seam: seam, broker: a}
+	s := &session{seam: seam, broker: a, answer: c.AnswerTimeout}
 	s.conn, err = stomp.ConnectWithContext(ctx, seam, options(a, c)...)
 	if err != nil {
 		seam.Close()
@@ -82,10 +83,8 @@ func options(a address, c *Config) []func(*stomp.Conn) error {
 		stomp.ConnOpt.AcceptVersion(stomp.V11, stomp.V12),
 		stomp.ConnOpt.Host(cmp.Or(a.vhost, c.Vhost, "/")),
 		stomp.ConnOpt.Login(login, passcode),
-		stomp.ConnOpt.HeartBeat(c.HeartBeat, c.HeartBeat),
+		stomp.ConnOpt.HeartBeat(c.HeartBeat, 0), // the seam listens
 		stomp.ConnOpt.HeartBeatError(c.HeartBeat / 4),
-		// The seam finds out about silence, and does so before the library would.
-		stomp.ConnOpt.HeartBeatGracePeriodMultiplier(10),
 		stomp.ConnOpt.MsgSendTimeout(c.WriteTimeout),
 		stomp.ConnOpt.Logger(silent{}),
 	}
@@ -144,13 +143,18 @@ func (s *session) expect() (id string, r *receipt) {
 	return id, r
 }
 
-// wait waits for a receipt, the end of the connection or of ctx.
+// wait waits for a receipt, the end of the connection or of ctx. A broker that
+// does not answer is left.
 func (s *session) wait(ctx context.Context, r *receipt) error {
+	late := time.NewTimer(s.answer)
+	defer late.Stop()
 	select {
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-late.C:
+		s.seam.fail(fmt.Errorf("the broker did not confirm within %s", s.answer))
 	case <-s.seam.dead:
 	}
 	select {
@@ -182,7 +186,11 @@ func (s *session) subscribe(ctx context.Context, sub *subscriber) (id string, er
 	if err := s.register(sub, id, r, header); err != nil {
 		return "", err
 	}
-	return id, s.wait(ctx, r)
+	if err := s.wait(ctx, r); err != nil {
+		s.unsubscribe(id) // whoever asked has given up
+		return "", err
+	}
+	return id, nil
 }
 
 func (s *session) register(sub *subscriber, id string, r *receipt, header func(*frame.Frame) error) error {
@@ -232,7 +240,7 @@ func (s *session) delivery(m *stomp.Message) Delivery {
 		}
 	}
 	d.Ack = func() error {
-		if err := s.conn.Ack(m); err != nil {
+		if s.conn.Ack(m) != nil || s.ended() {
 			return fmt.Errorf("acknowledging a message from %s: the connection it came over has ended, and it may come again", d.Destination)
 		}
 		return nil
@@ -251,18 +259,16 @@ func (s *session) unsubscribe(id string) {
 func (s *session) disconnect() {
 	id, r := s.expect()
 	s.seam.sendFrame(frame.New(frame.DISCONNECT, frame.Receipt, id))
-	select {
-	case <-r.done:
-	case <-s.seam.dead:
-	case <-time.After(time.Second):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.wait(ctx, r)
 }
 
 // end ends the connection, if it has not, and waits for all that served it.
 func (s *session) end() {
 	s.seam.fail(errors.New("the connection was closed"))
-	s.drains.Wait()
 	<-s.seam.closed
+	s.drains.Wait()
 }
 
 // silent keeps go-stomp from writing to the standard log.

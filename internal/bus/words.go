@@ -54,7 +54,7 @@ func explainBroken(err error) error {
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return errors.New("the broker has been silent for too long")
 	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the broker closed the connection")
 	}
 	return errors.New("the connection broke: " + reason(err))

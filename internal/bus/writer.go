@@ -31,7 +31,7 @@ func (p *peer) write() {
 			select {
 			case <-p.out.wake:
 			case <-tick:
-				w.WriteByte('\n')
+				_ = w.WriteByte('\n')
 				if err := w.Flush(); err != nil {
 					p.drop("it could not be written to: " + err.Error())
 					return
@@ -46,19 +46,20 @@ func (p *peer) write() {
 	}
 }
 
-// writeAll writes items, with head to build the small parts in.
+// writeAll writes items, with head to build the small parts in. The writer keeps
+// its first error until Flush.
 func (p *peer) writeAll(w *bufio.Writer, items []outgoing, head []byte) error {
 	for _, item := range items {
 		switch {
 		case item.frame != nil:
-			w.Write(appendFrame(head[:0], item.frame, p.version))
+			_, _ = w.Write(appendFrame(head[:0], item.frame, p.version))
 		case item.to.ack == ackAuto && item.message.expired(p.broker.Now()):
 			// It waited too long.
 		default:
-			w.Write(item.appendHead(head[:0], p.version))
-			w.Write(item.message.shared(p.version))
-			w.Write(item.message.body)
-			w.WriteByte(0)
+			_, _ = w.Write(item.appendHead(head[:0], p.version))
+			_, _ = w.Write(item.message.shared(p.version))
+			_, _ = w.Write(item.message.body)
+			_ = w.WriteByte(0)
 		}
 		p.out.finished(item)
 	}
@@ -74,7 +75,7 @@ type deadlineWriter struct {
 func (w deadlineWriter) Write(b []byte) (written int, err error) {
 	for written < len(b) && err == nil {
 		var n int
-		w.SetWriteDeadline(time.Now().Add(w.timeout))
+		_ = w.SetWriteDeadline(time.Now().Add(w.timeout))
 		n, err = w.Conn.Write(b[written:min(len(b), written+64<<10)])
 		written += n
 	}

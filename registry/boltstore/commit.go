@@ -20,6 +20,7 @@ const maxGroup = 1000
 // write is one key to be set, or deleted if its value is nil.
 type write struct {
 	bucket, key, value []byte
+	unless             func(old []byte) bool // it is left out where this holds for the value there is; nil: never
 }
 
 // change is a set of writes that are made together, and where the outcome goes.
@@ -93,6 +94,9 @@ func (s *Store) write(group []change) error {
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		for _, w := range writes {
 			b := tx.Bucket(w.bucket)
+			if w.unless != nil && w.unless(b.Get(w.key)) {
+				continue
+			}
 			var err error
 			if w.value == nil {
 				err = b.Delete(w.key)

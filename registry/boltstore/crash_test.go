@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -56,9 +57,7 @@ func TestKillLosesNothing(t *testing.T) {
 		if err := child.cmd.Wait(); err == nil {
 			t.Fatal("the child ended by itself")
 		}
-		for id, turn := range said {
-			acknowledged[id] = turn
-		}
+		maps.Copy(acknowledged, said)
 		stored := turns(t, path)
 		for id, turn := range acknowledged {
 			if stored[id] < turn {

@@ -30,7 +30,7 @@ func examine(path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the store: %w", err)
 	}
-	defer func() { _ = f.Close() }() // it is only read
+	defer func() { _ = f.Close() }()      // it is only read
 	if info, err = f.Stat(); err != nil { // its size now, under the lock
 		return fmt.Errorf("opening the store: %w", err)
 	}

@@ -38,10 +38,10 @@ func seenKey(id registry.Identity, source registry.Source) []byte {
 	return append(append([]byte(id.Key()), 0), source...)
 }
 
-func packBeat(b registry.Beat) []byte {
-	v := binary.BigEndian.AppendUint64(nil, b.Sequence)
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Sent)))
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Received)))
+func packTimes(sequence uint64, sent, received time.Time) []byte {
+	v := binary.BigEndian.AppendUint64(nil, sequence)
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(sent)))
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(received)))
 	return binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
 }
 

@@ -44,18 +44,29 @@ var errClosed = errors.New("the store is closed")
 
 // Put implements [registry.Store].
 func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
-	writes := make([]write, len(nodes))
+	var writes []write
 	for i := range nodes {
-		writes[i] = write{nodeBucket, []byte(nodes[i].Identity.Key()), s.pack(&nodes[i])}
+		n := &nodes[i]
+		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(n)})
+		for source, section := range n.Sections {
+			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(section.Sequence, section.Sent, section.Received)})
+		}
 	}
 	return s.commit(ctx, writes)
 }
 
-// Touch implements [registry.Store].
+// Touch implements [registry.Store]. The times that Put wrote tell whether a
+// section is there, and whether a beat was overtaken.
 func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 	writes := make([]write, len(beats))
 	for i, b := range beats {
-		writes[i] = write{seenBucket, seenKey(b.Identity, b.Source), packBeat(b)}
+		writes[i] = write{
+			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b.Sequence, b.Sent, b.Received),
+			unless: func(old []byte) bool {
+				known, err := unpackBeat(b.Identity, b.Source, old)
+				return err != nil || b.Received.Before(known.Received)
+			},
+		}
 	}
 	return s.commit(ctx, writes)
 }
@@ -64,14 +75,14 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 func (s *Store) Delete(ctx context.Context, ids ...registry.Identity) error {
 	var writes []write
 	for _, id := range ids {
-		writes = append(writes, write{nodeBucket, []byte(id.Key()), nil})
+		writes = append(writes, write{bucket: nodeBucket, key: []byte(id.Key())})
 	}
 	err := s.view(func(tx *bolt.Tx) error {
 		for _, id := range ids {
 			prefix := seenKey(id, "")
 			c := tx.Bucket(seenBucket).Cursor()
 			for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-				writes = append(writes, write{seenBucket, bytes.Clone(k), nil})
+				writes = append(writes, write{bucket: seenBucket, key: bytes.Clone(k)})
 			}
 		}
 		return nil
@@ -100,9 +111,7 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 				if err != nil {
 					return damaged(s.path, fmt.Sprintf("the times of %q can not be read", key), err)
 				}
-				if section := n.Sections[beat.Source]; section != nil && beat.Received.After(section.Received) {
-					n = n.Touched(beat)
-				}
+				n = n.Touched(beat)
 			}
 			return add(n)
 		})

@@ -121,7 +121,7 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 			set = append(set, bson.E{Key: "seen", Value: b.Received}, bson.E{Key: "lastseen", Value: b.Received.Unix()})
 		}
 		writes[i] = mongo.NewUpdateOneModel().
-			SetFilter(bson.D{{Key: "_id", Value: b.Identity.Key()}, {Key: at, Value: bson.D{{Key: "$exists", Value: true}}}}).
+			SetFilter(bson.D{{Key: "_id", Value: b.Identity.Key()}, {Key: at + ".received", Value: bson.D{{Key: "$lte", Value: b.Received}}}}).
 			SetUpdate(bson.D{{Key: "$set", Value: set}})
 	}
 	return s.write(ctx, writes)

@@ -28,6 +28,7 @@ func TestOnServers(t *testing.T) {
 	t.Run("FerretDB", func(t *testing.T) {
 		uri := ferrettest.Start(t)
 		suite(t, uri, registrytest.Options{Without: []string{"lists in a list", "minus zero"}, Nodes: 16})
+		t.Run("outage", func(t *testing.T) { outage(t, uri) })
 		t.Run("refusal", func(t *testing.T) { refusalIsInWords(t, uri) })
 		t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
 	})

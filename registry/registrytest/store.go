@@ -32,6 +32,7 @@ func TestStore(t *testing.T, fresh func(t *testing.T) Opener, o Options) {
 	t.Run("keys", func(t *testing.T) { keysSurvive(t, fresh(t)) })
 	t.Run("case", func(t *testing.T) { caseIsFolded(t, fresh(t)) })
 	t.Run("sections", func(t *testing.T) { sectionsSurvive(t, fresh(t)) })
+	t.Run("overtaken", func(t *testing.T) { overtakenBeats(t, fresh(t)) })
 	t.Run("model", func(t *testing.T) { storeIsAMap(t, fresh(t), o) })
 	t.Run("concurrent", func(t *testing.T) { concurrentPuts(t, fresh(t), o) })
 	t.Run("cancelled", func(t *testing.T) { cancelledPut(t, fresh(t)) })
@@ -113,6 +114,30 @@ func sectionsSurvive(t *testing.T, open Opener) {
 	n := registry.NewNode("sections", start, sections)
 	roundTrip(t, open, n)
 	roundTrip(t, open, registry.NewNode("sections", start, map[registry.Source]*registry.Section{}))
+}
+
+// overtakenBeats: beats from before what is stored change nothing, those of its
+// own time and later do.
+func overtakenBeats(t *testing.T, open Opener) {
+	n := node("touched", map[string]any{"a": "b"})
+	for _, after := range []time.Duration{-time.Minute, 0, time.Minute, time.Second} {
+		beat := registry.Beat{Identity: n.Identity, Source: registry.Daemon, Sequence: uint64(after) + 1<<62, Received: start.Add(after)}
+		s := open(t)
+		if after < 0 {
+			put(t, s, n)
+		}
+		if err := s.Touch(t.Context(), beat); err != nil {
+			t.Fatal(err)
+		}
+		closeStore(t, s)
+		if after == 0 || after == time.Minute {
+			n = n.Touched(beat)
+		}
+		check(t, open, []registry.Node{n})
+	}
+	if got := n.Sections[registry.Daemon]; !got.Received.Equal(start.Add(time.Minute)) || got.Sequence != uint64(time.Minute)+1<<62 {
+		t.Errorf("the section is of %v with sequence %d, want the latest beat's", got.Received, got.Sequence)
+	}
 }
 
 // storeIsAMap compares a store with a map, over random changes and reopenings.

@@ -147,7 +147,7 @@ func (s *Server) Resume() {
 	command, exited := s.command, make(chan struct{})
 	s.exited = exited
 	go func() {
-		command.Wait()
+		_ = command.Wait() // how it ended is in its output
 		close(exited)
 	}()
 	if err := s.await(2 * time.Minute); err != nil {
@@ -191,11 +191,11 @@ func (s *Server) Stop() {
 	}
 	group := -s.command.Process.Pid
 	s.command = nil
-	syscall.Kill(group, syscall.SIGTERM)
+	_ = syscall.Kill(group, syscall.SIGTERM) // it may have ended
 	select {
 	case <-s.exited:
 	case <-time.After(30 * time.Second):
-		syscall.Kill(group, syscall.SIGKILL)
+		_ = syscall.Kill(group, syscall.SIGKILL)
 		<-s.exited
 	}
 	mapper := exec.Command("epmd", "-port", s.ports.epmd, "-kill")

@@ -210,6 +210,8 @@ Puppet::Functions.create_function(:search_nodes, Puppet::Functions::InternalFunc
     http.cert_store = context.store
     http.cert = context.client_cert
     http.key = context.private_key
+    intermediates = Array(context.client_chain).drop(1)
+    http.extra_chain_cert = intermediates unless intermediates.empty? || !http.respond_to?(:extra_chain_cert=)
   end
 
   def own_certificates(http, ssl)
