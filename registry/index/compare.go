@@ -8,6 +8,9 @@ import (
 )
 
 func planCompare(c *query.Compare, now time.Time) term {
+	if c.View == "mongo" && (c.Path.Field == "live" || c.Path.Field == "fact") {
+		return constant(query.Matches(c, &query.Document{}, now)) // the server has none
+	}
 	switch c.Path.Field {
 	case "facts", "trusted", "live":
 		return planTree(c, now)
@@ -154,12 +157,6 @@ func (t *rootTerm) cost() int { return 2 }
 func (t *rootTerm) find(v *visit, mask slots) found {
 	out := v.none(mask)
 	column := &v.forest().root(t.c.Path.Field).column
-	if query.Matches(t.c, &query.Document{}, v.now) {
-		have := make(slots, len(mask))
-		column.presence(false, mask, have)
-		out.yes.join(mask)
-		out.yes.without(have)
-	}
 	v.judge(column, mask, &out, func(at cell) verdict {
 		if at.code == tooBig {
 			return unsure
@@ -168,6 +165,14 @@ func (t *rootTerm) find(v *visit, mask slots) found {
 		doc := query.Document{Facts: m, Trusted: m, Extra: m}
 		return verdictOf(query.Matches(t.c, &doc, v.now))
 	})
+	if t.c.Path.Field == "trusted" {
+		holds := query.Matches(t.c, &query.Document{}, v.now)
+		for slot := range v.shard.untrusted.all() {
+			if out.yes.drop(slot); holds && mask.has(slot) {
+				out.note(slot, always)
+			}
+		}
+	}
 	return out
 }
 

@@ -194,6 +194,9 @@ func (d dice) compare(p query.Path) *query.Compare {
 	default:
 		c.Value = d.operand()
 	}
+	if c.Count {
+		c.Op, c.Value = one(d, "=", ">", "<=", "!="), values(int64(d.IntN(4)))[0]
+	}
 	if c.View == "mongo" {
 		c.Count = false
 		for i, s := range p.Steps {
@@ -259,7 +262,7 @@ func (d dice) expr(depth int) query.Expr {
 	case 6:
 		c := d.compare(query.Path{Field: "seen"})
 		if d.IntN(2) == 0 {
-			c.Op, c.Value = one(d, "<", "<=", ">", ">="), query.Value{Kind: "age", Age: time.Duration(d.IntN(4)) * time.Hour}
+			c.Count, c.Op, c.Value = false, one(d, "<", "<=", ">", ">="), query.Value{Kind: "age", Age: time.Duration(d.IntN(4)) * time.Hour}
 		}
 		return c
 	case 7:

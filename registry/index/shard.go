@@ -17,6 +17,7 @@ type shard struct {
 
 	classes, agents, collectives names
 	state, auth                  column // of texts
+	untrusted                    slots  // those without trusted facts, which is not the same as with none
 
 	live   slots
 	spare  []uint32 // slots to use again
@@ -76,11 +77,11 @@ func (s *shard) put(doc *query.Document) {
 		root *branch
 		m    map[string]any
 	}{{&f.facts, doc.Facts}, {&f.trusted, doc.Trusted}, {&f.live, doc.Extra}} {
-		if tree.m != nil {
-			f.put(slot, tree.root, tree.m)
-		} else if tree.root.column.get(slot).code != absent {
-			f.clear(slot, tree.root)
-		}
+		f.putMap(slot, tree.root, tree.m)
+	}
+	s.untrusted.drop(slot)
+	if doc.Trusted == nil {
+		s.untrusted = s.untrusted.with(slot)
 	}
 	s.classes.put(slot, doc.Classes)
 	s.agents.put(slot, doc.Agents)

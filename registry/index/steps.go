@@ -35,7 +35,7 @@ func numberSteps(c *query.Compare, now time.Time) *steps {
 	for i := range members {
 		switch m := &members[i]; m.Kind {
 		case "text", "number":
-			if plainWord(m.Text) || m.Kind == "text" && m.Text == "" {
+			if isWord := plainWord(m.Text) || m.Text == ""; isWord && c.View != "text" {
 				continue // no number is that, or has an order with it
 			}
 			f, ok := smallNumber(m.Text)

@@ -80,7 +80,9 @@ func (s *shard) document(slot uint32, facts map[string]bool) (doc *query.Documen
 	for _, n := range []*names{&s.classes, &s.agents, &s.collectives} {
 		known = known && n.lists.get(slot).code != tooBig
 	}
-	doc.Trusted, _ = take(f.read(slot, &f.trusted)).(map[string]any)
+	if !s.untrusted.has(slot) {
+		doc.Trusted, _ = take(f.read(slot, &f.trusted)).(map[string]any)
+	}
 	doc.Extra, _ = take(f.read(slot, &f.live)).(map[string]any)
 	if facts == nil || f.facts.column.get(slot).code == tooBig {
 		doc.Facts, _ = take(f.read(slot, &f.facts)).(map[string]any)

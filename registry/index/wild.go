@@ -65,7 +65,7 @@ func (t *wildTerm) find(v *visit, mask slots) found {
 		some.maybe.without(some.yes)
 		return some
 	}
-	out := found{yes: present.yes}
+	out := found{yes: present.yes.clone()}
 	switch t.c.Quant {
 	case "all":
 		out.yes.without(failed.yes)
