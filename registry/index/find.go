@@ -38,7 +38,7 @@ func (ix *Index) Find(ctx context.Context, e query.Expr, now time.Time) (*Set, e
 	set := &Set{ix: ix}
 	asked := plan(e, now)
 	workers := 1
-	if asked.cost() > 1 && ix.Len() > bigEnough {
+	if asked.cost() > 4 && ix.Len() > bigEnough {
 		workers = min(shardCount, runtime.GOMAXPROCS(0))
 	}
 	var next atomic.Int32
@@ -86,8 +86,11 @@ func (s *shard) ask(asked term, now time.Time, stop func() bool) (part, map[uint
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	f := asked.find(&visit{shard: s, ask: newAsker(now), now: now, stop: stop}, s.live)
-	maybe := map[uint32]*doubtful{}
+	var maybe map[uint32]*doubtful
 	for slot := range f.maybe.all() {
+		if maybe == nil {
+			maybe = map[uint32]*doubtful{}
+		}
 		maybe[slot] = &doubtful{identity: strings.Clone(s.identities.at(slot))}
 	}
 	return part{f.yes, s.clock}, maybe
@@ -117,17 +120,23 @@ func (s *Set) each(i int) func(yield func(uint32) bool) {
 
 // Identities returns the names of the nodes, sorted without regard to case.
 func (s *Set) Identities() []string {
-	names := make([]string, 0, s.Len())
-	var starts []int
+	lists, foreign := make([][]string, shardCount), false
 	for i, shard := range s.ix.shards {
-		starts = append(starts, len(names))
-		names = s.collect(names, i, shard)
+		lists[i] = s.collect(i, shard)
+		foreign = foreign || slices.ContainsFunc(lists[i], func(name string) bool { return !ascii(name) })
 	}
-	return merged(names, starts)
+	for len(lists) > 1 {
+		half := len(lists) / 2
+		for i := range half {
+			lists[i] = merged(lists[i], lists[half+i], foreign)
+		}
+		lists = lists[:half]
+	}
+	return lists[0]
 }
 
-// collect adds the names of a shard, sorted.
-func (s *Set) collect(names []string, i int, shard *shard) []string {
+// collect returns the names of a shard, sorted.
+func (s *Set) collect(i int, shard *shard) []string {
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
 	p := s.parts[i]
@@ -145,13 +154,13 @@ func (s *Set) collect(names []string, i int, shard *shard) []string {
 			members = append(members, slot)
 		}
 		slices.SortFunc(members, func(a, b uint32) int {
-			return compareKeys(shard.identities.at(a), shard.identities.at(b))
+			return compareKeys(shard.identities.at(a), shard.identities.at(b), shard.identities.foreign > 0)
 		})
 	}
 	for _, slot := range members {
 		size += int(shard.identities.length[slot])
 	}
-	text := make([]byte, 0, size) // one piece of memory for all
+	names, text := make([]string, 0, len(members)), make([]byte, 0, size) // one piece of memory for all
 	for _, slot := range members {
 		at := len(text)
 		text = append(text, shard.identities.at(slot)...)
@@ -160,17 +169,20 @@ func (s *Set) collect(names []string, i int, shard *shard) []string {
 	return names
 }
 
-// compareKeys orders identities without regard to case.
-func compareKeys(a, b string) int {
-	if ascii(a) && ascii(b) {
-		for i := range min(len(a), len(b)) {
+// compareKeys orders identities without regard to case; foreign says that they
+// may hold more than ASCII.
+func compareKeys(a, b string, foreign bool) int {
+	if foreign {
+		return strings.Compare(keyOf(a), keyOf(b))
+	}
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
 			if x, y := lower(a[i]), lower(b[i]); x != y {
 				return int(x) - int(y)
 			}
 		}
-		return len(a) - len(b)
 	}
-	return strings.Compare(keyOf(a), keyOf(b))
+	return len(a) - len(b)
 }
 
 func lower(c byte) byte {
@@ -180,19 +192,18 @@ func lower(c byte) byte {
 	return c
 }
 
-// merged sorts names that are sorted from each of the starts on.
-func merged(names []string, starts []int) []string {
-	out := make([]string, 0, len(names))
-	ends := append(slices.Clone(starts[1:]), len(names))
-	for range len(names) {
-		best := -1
-		for i, at := range starts {
-			if at < ends[i] && (best < 0 || compareKeys(names[at], names[starts[best]]) < 0) {
-				best = i
-			}
-		}
-		out = append(out, names[starts[best]])
-		starts[best]++
+// merged is what is in either of two sorted lists, sorted.
+func merged(a, b []string, foreign bool) []string {
+	if len(a) == 0 {
+		return b
 	}
-	return out
+	out := make([]string, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if compareKeys(a[0], b[0], foreign) < 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
 }

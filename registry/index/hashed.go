@@ -1,61 +1,67 @@
 package index
 
-// hashed is a hash table of small numbers. What they stand for, and so their
-// hash and whether they are the one looked for, its owner knows.
+// hashed is a hash table of small numbers. What they stand for, and whether
+// one is the one looked for, its owner knows.
 type hashed struct {
-	cells []uint32 // number+1; 0: free
+	cells []uint64 // upper half of the hash<<32 | number+1; 0: free
 	used  int
 }
+
+func entry(hash uint64, n uint32) uint64 { return hash&^(1<<32-1) | uint64(n+1) }
+
+// home is where an entry belongs, if that is free.
+func (h *hashed) home(entry uint64) int { return int(entry >> 32 & uint64(len(h.cells)-1)) }
+
+func (h *hashed) next(i int) int { return (i + 1) & (len(h.cells) - 1) }
 
 // find returns the number with this hash for which same is true.
 func (h *hashed) find(hash uint64, same func(uint32) bool) (uint32, bool) {
 	if len(h.cells) == 0 {
 		return 0, false
 	}
-	mask := uint64(len(h.cells) - 1)
-	for i := hash & mask; h.cells[i] != 0; i = (i + 1) & mask {
-		if n := h.cells[i] - 1; same(n) {
-			return n, true
+	for i := h.home(hash); h.cells[i] != 0; i = h.next(i) {
+		if have := h.cells[i]; have>>32 == hash>>32 {
+			if n := uint32(have) - 1; same(n) {
+				return n, true
+			}
 		}
 	}
 	return 0, false
 }
 
-// add puts in a number that is not there. rehash returns the hash of one that is.
-func (h *hashed) add(hash uint64, n uint32, rehash func(uint32) uint64) {
-	if (h.used+1)*8 > len(h.cells)*7 {
+// add puts in a number that is not there.
+func (h *hashed) add(hash uint64, n uint32) {
+	if (h.used+1)*4 > len(h.cells)*3 {
 		old := h.cells
-		h.cells = make([]uint32, max(8, 2*len(old)))
-		for _, cell := range old {
-			if cell != 0 {
-				h.place(rehash(cell-1), cell)
+		h.cells = make([]uint64, max(8, 2*len(old)))
+		for _, have := range old {
+			if have != 0 {
+				h.place(have)
 			}
 		}
 	}
-	h.place(hash, n+1)
+	h.place(entry(hash, n))
 	h.used++
 }
 
-func (h *hashed) place(hash uint64, cell uint32) {
-	mask := uint64(len(h.cells) - 1)
-	i := hash & mask
+func (h *hashed) place(have uint64) {
+	i := h.home(have)
 	for h.cells[i] != 0 {
-		i = (i + 1) & mask
+		i = h.next(i)
 	}
-	h.cells[i] = cell
+	h.cells[i] = have
 }
 
 // remove takes out a number that is there, and closes the gap.
-func (h *hashed) remove(hash uint64, n uint32, rehash func(uint32) uint64) {
-	mask := uint64(len(h.cells) - 1)
-	gap := hash & mask
-	for h.cells[gap] != n+1 {
-		gap = (gap + 1) & mask
+func (h *hashed) remove(hash uint64, n uint32) {
+	gap := h.home(hash)
+	for h.cells[gap] != entry(hash, n) {
+		gap = h.next(gap)
 	}
 	h.used--
-	for i := (gap + 1) & mask; h.cells[i] != 0; i = (i + 1) & mask {
-		home := rehash(h.cells[i]-1) & mask
-		if (i-home)&mask >= (i-gap)&mask { // it may stand in the gap
+	mask := len(h.cells) - 1
+	for i := h.next(gap); h.cells[i] != 0; i = h.next(i) {
+		if (i-h.home(h.cells[i]))&mask >= (i-gap)&mask { // it may stand in the gap
 			h.cells[gap] = h.cells[i]
 			gap = i
 		}

@@ -89,21 +89,20 @@ func (p *pool) hash(k kind, b []byte) uint64 {
 	return maphash.Bytes(p.seed, b) + uint64(k)*0x9e3779b97f4a7c15
 }
 
-func (p *pool) rehash(n uint32) uint64 {
-	return p.hash(kind(p.kinds[n]), p.valueAt(p.places[n]))
-}
-
 // find returns the code of a value that is there.
-func (p *pool) find(k kind, b []byte) (code, bool) {
-	n, ok := p.known.find(p.hash(k, b), func(n uint32) bool {
-		return kind(p.kinds[n]) == k && string(p.valueAt(p.places[n])) == string(b)
+func (p *pool) find(k kind, b []byte) (code, bool) { return p.hashedAs(p.hash(k, b), k, b) }
+
+func (p *pool) hashedAs(hash uint64, k kind, b []byte) (code, bool) {
+	n, ok := p.known.find(hash, func(n uint32) bool {
+		return string(p.valueAt(p.places[n])) == string(b) && kind(p.kinds[n]) == k
 	})
 	return code(k)<<kindShift | code(n), ok
 }
 
 // intern returns the code of a value, which is kept if somebody retains it.
 func (p *pool) intern(k kind, b []byte) code {
-	c, ok := p.find(k, b)
+	hash := p.hash(k, b)
+	c, ok := p.hashedAs(hash, k, b)
 	if ok {
 		return c
 	}
@@ -116,7 +115,7 @@ func (p *pool) intern(k kind, b []byte) code {
 	}
 	p.kinds[n] = uint8(k)
 	p.places[n] = p.store(b)
-	p.known.add(p.hash(k, b), n, p.rehash)
+	p.known.add(hash, n)
 	return code(k)<<kindShift | code(n)
 }
 
@@ -168,7 +167,7 @@ func (p *pool) release(c code) {
 		return
 	}
 	b := p.bytes(c)
-	p.known.remove(p.hash(c.kind(), b), n, p.rehash)
+	p.known.remove(p.hash(c.kind(), b), n)
 	size := span(len(b))
 	p.free[size] = append(p.free[size], p.places[n])
 	p.spare = append(p.spare, n)

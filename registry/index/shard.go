@@ -45,10 +45,6 @@ func keyOf(identity string) string { return strings.ToLower(identity) }
 
 func hashKey(seed maphash.Seed, key string) uint64 { return maphash.String(seed, key) }
 
-func (s *shard) rehash(slot uint32) uint64 {
-	return hashKey(s.forest.pool.seed, keyOf(s.identities.at(slot)))
-}
-
 // find returns the slot of a node.
 func (s *shard) find(key string) (uint32, bool) {
 	return s.byKey.find(hashKey(s.forest.pool.seed, key), func(slot uint32) bool {
@@ -120,7 +116,7 @@ func (s *shard) moveIn(key, identity string) uint32 {
 	s.live = s.live.with(slot)
 	s.sorted = slices.Insert(s.sorted, s.place(key), slot)
 	s.identities.put(slot, identity)
-	s.byKey.add(hashKey(s.forest.pool.seed, key), slot, s.rehash)
+	s.byKey.add(hashKey(s.forest.pool.seed, key), slot)
 	return slot
 }
 
@@ -131,7 +127,7 @@ func (s *shard) delete(key string) bool {
 	}
 	at := s.place(key)
 	s.sorted = slices.Delete(s.sorted, at, at+1)
-	s.byKey.remove(hashKey(s.forest.pool.seed, key), slot, s.rehash)
+	s.byKey.remove(hashKey(s.forest.pool.seed, key), slot)
 	f := &s.forest
 	for _, root := range []*branch{&f.facts, &f.trusted, &f.live} {
 		f.clear(slot, root)
