@@ -157,7 +157,7 @@ func (t *rootTerm) cost() int { return 2 }
 func (t *rootTerm) find(v *visit, mask slots) found {
 	out := v.none(mask)
 	column := &v.forest().root(t.c.Path.Field).column
-	v.judge(column, mask, &out, func(at cell) verdict {
+	judge(column, v.forest().pool, nil, mask, &out, func(at cell) verdict {
 		if at.code == tooBig {
 			return unsure
 		}
@@ -187,7 +187,7 @@ func (t *wordTerm) find(v *visit, mask slots) found {
 	if t.c.Path.Field == "auth" {
 		column = &v.shard.auth
 	}
-	v.judge(column, mask, &out, func(at cell) verdict {
+	judge(column, v.forest().pool, nil, mask, &out, func(at cell) verdict {
 		if at.code.kind() == cut {
 			return unsure
 		}

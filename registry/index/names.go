@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 )
 
 // names holds a list of names of each node, such as its classes: the list as
@@ -20,6 +21,7 @@ type names struct {
 // name is a name and the slots that have it, sorted while they are few.
 type name struct {
 	text  string
+	plain int // the length without "::" before it; -1: there is more in it than ASCII
 	nodes int
 	few   []uint32
 	many  slots
@@ -111,10 +113,13 @@ func (n *names) enter(text string) uint32 {
 	text = string([]byte(text)) // not the document's, of which it may be a part
 	if last := len(n.spare) - 1; last >= 0 {
 		id, n.spare = n.spare[last], n.spare[:last]
-		n.of[id] = name{text: text}
 	} else {
 		id = uint32(len(n.of))
-		n.of = append(n.of, name{text: text})
+		n.of = append(n.of, name{})
+	}
+	n.of[id] = name{text: text, plain: -1}
+	if ascii(text) {
+		n.of[id].plain = len(strings.TrimPrefix(text, "::"))
 	}
 	n.ids[text] = id
 	return id

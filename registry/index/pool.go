@@ -82,6 +82,23 @@ func (p *pool) valueAt(place uint32) []byte {
 // text is bytes as a string, with the same validity.
 func (p *pool) text(c code) string { return view(p.bytes(c)) }
 
+// warm reads from the values of up to 64 codes, of which those in mask will be
+// looked at: together they come from memory in much less time than one by one.
+//
+//go:noinline
+func (p *pool) warm(codes []code, mask uint64) (sum byte) {
+	var places [64]uint32
+	for i, c := range codes {
+		if mask>>i&1 != 0 && c.kind() != fixed {
+			places[i] = p.places[c.at()]
+		}
+	}
+	for _, place := range places[:len(codes)] {
+		sum += p.pages[place>>16][place&0xffff]
+	}
+	return sum
+}
+
 // view is b as a string that lives no longer than b stays as it is.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 

@@ -19,7 +19,11 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 		}
 		return
 	}
-	v.judge(c, mask, out, func(at cell) verdict {
+	numbers := t.numbers
+	if t.other || bool(only) {
+		numbers = nil
+	}
+	judge(c, v.forest().pool, numbers, mask, out, func(at cell) verdict {
 		if !only.passes(at.code) {
 			return never
 		}
@@ -29,13 +33,13 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 
 // judge adds to out the slots of mask by what tell says of their cells. It is
 // asked once, or not much oftener, about each different value. It is not asked
-// about the absent cells of a column that is not of every node.
-func (v *visit) judge(c *column, mask slots, out *found, tell func(at cell) verdict) {
+// about absent cells, nor about the numbers that numbers, if not nil, tells of.
+func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func(at cell) verdict) {
 	switch {
 	case c.wide != nil:
-		scanWide(c, tell, mask, out)
+		scanWide(c, p, tell, mask, out)
 	case c.small != nil:
-		scanSmall(c, tell, mask, out)
+		scanSmall(c, tell, numbers, mask, out)
 	default:
 		for i, slot := range c.fewAt {
 			if mask.has(slot) {
@@ -63,7 +67,7 @@ func (f *found) doubt(slot uint32) {
 }
 
 // scanSmall judges each value in the dictionary once.
-func scanSmall(c *column, tell func(cell) verdict, mask slots, out *found) {
+func scanSmall(c *column, tell func(cell) verdict, numbers *steps, mask slots, out *found) {
 	var table [256]verdict
 	yes, last, doubts := 0, 0, false
 	for i, known := range c.dict {
@@ -94,7 +98,7 @@ func scanSmall(c *column, tell func(cell) verdict, mask slots, out *found) {
 		tabled(c.small, &table, mask, out.yes)
 	}
 	if c.nums != nil {
-		scanNumbers(c, tell, mask, out)
+		scanNumbers(c, tell, numbers, mask, out)
 	}
 }
 
@@ -141,9 +145,13 @@ func tabled(column []uint8, table *[256]verdict, mask, out slots) {
 }
 
 // scanNumbers judges the numbers that a small column holds itself.
-func scanNumbers(c *column, tell func(cell) verdict, mask slots, out *found) {
+func scanNumbers(c *column, tell func(cell) verdict, numbers *steps, mask slots, out *found) {
 	for w, m := range mask {
 		if m == 0 || w*64 >= len(c.small) {
+			continue
+		}
+		if numbers != nil {
+			out.yes[w] |= numbers.scan(c, w*64, m)
 			continue
 		}
 		var word uint64
@@ -157,7 +165,7 @@ func scanNumbers(c *column, tell func(cell) verdict, mask slots, out *found) {
 }
 
 // scanWide judges a code at a time, and remembers the last ones.
-func scanWide(c *column, tell func(cell) verdict, mask slots, out *found) {
+func scanWide(c *column, p *pool, tell func(cell) verdict, mask slots, out *found) {
 	var last [256]struct {
 		code code
 		is   verdict
@@ -166,7 +174,11 @@ func scanWide(c *column, tell func(cell) verdict, mask slots, out *found) {
 		if m == 0 || w*64 >= len(c.wide) {
 			continue
 		}
-		for i, code := range c.wide[w*64 : min(w*64+64, len(c.wide))] {
+		chunk := c.wide[w*64 : min(w*64+64, len(c.wide))]
+		if m&(m-1) != 0 {
+			p.warm(chunk, m)
+		}
+		for i, code := range chunk {
 			if code == absent || m>>i&1 == 0 {
 				continue
 			}
@@ -187,15 +199,18 @@ func equalCodes(column []code, want code, mask, out slots) {
 		if m == 0 || w*64 >= len(column) {
 			continue
 		}
-		var word uint64
-		for i, have := range column[w*64 : min(w*64+64, len(column))] {
-			var bit uint64
-			if have == want {
-				bit = 1
+		chunk := column[w*64 : min(w*64+64, len(column))]
+		for from := 0; from < len(chunk); from += 8 {
+			if b := chunk[from:]; len(b) >= 8 && b[0] != want && b[1] != want && b[2] != want && b[3] != want &&
+				b[4] != want && b[5] != want && b[6] != want && b[7] != want {
+				continue // the usual case, quickly
 			}
-			word |= bit << i
+			for i, have := range chunk[from:min(from+8, len(chunk))] {
+				if have == want {
+					out[w] |= m & (1 << (from + i))
+				}
+			}
 		}
-		out[w] |= word & m
 	}
 }
 

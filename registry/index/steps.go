@@ -104,6 +104,48 @@ func (s *steps) place(f float64) int {
 	return 2 * len(s.at)
 }
 
+// scan adds to word the numbers that a small column holds itself, from a slot on.
+func (s *steps) scan(c *column, from int, mask uint64) (word uint64) {
+	if len(s.at) != 1 {
+		return s.scanMany(c, from, mask)
+	}
+	var holds [2][3]uint64
+	for i := range 3 {
+		holds[0][i], holds[1][i] = uint64(verdictOf(s.ints[i])), uint64(verdictOf(s.floats[i]))
+	}
+	at := s.at[0]
+	for i, b := range c.small[from:min(from+64, len(c.small))] {
+		var f float64
+		switch b {
+		case smallInt:
+			f = float64(int64(c.nums[from+i]))
+		case smallFloat:
+			f = math.Float64frombits(c.nums[from+i])
+		default:
+			continue
+		}
+		place := 0
+		if f >= at {
+			place = 1
+		}
+		if f > at {
+			place = 2
+		}
+		word |= holds[b-smallInt][place] << i
+	}
+	return word & mask
+}
+
+func (s *steps) scanMany(c *column, from int, mask uint64) (word uint64) {
+	for i, b := range c.small[from:min(from+64, len(c.small))] {
+		if b == smallInt || b == smallFloat {
+			is, _ := s.tell(c.local(b, from+i))
+			word |= uint64(is) << i
+		}
+	}
+	return word & mask
+}
+
 // tell judges a cell of intHere or floatHere; ok is false if it has to be asked.
 func (s *steps) tell(n cell) (v verdict, ok bool) {
 	if n.code == intHere {

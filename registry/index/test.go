@@ -71,6 +71,8 @@ func newTest(c *query.Compare, rest []query.Step, now time.Time) *test {
 	}
 	if plainView(c) {
 		t.words = plainWords(c)
+	}
+	if plainView(c) || c.View == "host" {
 		if c.Value.Kind == "regex" && c.Value.Regexp != nil && slices.Contains([]string{"=", "!=", "=~", "!~"}, c.Op) {
 			t.pattern = newPattern(c.Value.Regexp)
 		}

@@ -89,6 +89,9 @@ func (t *forest) leaf(c *column, old cell, v any) (_ cell, same bool) {
 		}
 		t.scratch = appendValue(t.scratch[:0], v, nil)
 	case float64:
+		if math.IsNaN(v) {
+			return fix(null) // JSON has none
+		}
 		if n := (cell{floatHere, math.Float64bits(v)}); c.holdsNumbers() {
 			return n, old == n
 		}

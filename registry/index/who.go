@@ -1,8 +1,8 @@
 package index
 
 import (
+	"math/bits"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/query"
@@ -68,7 +68,7 @@ func (t *namesTerm) find(v *visit, mask slots) found {
 	for id := range n.of {
 		e := &n.of[id]
 		switch {
-		case e.nodes == 0 || t.holds(v, e.text) == t.base:
+		case e.nodes == 0 || t.holds(v, e) == t.base:
 			// A list with it is judged as one without.
 		case t.base:
 			e.outOf(out.yes)
@@ -87,11 +87,11 @@ func (t *namesTerm) find(v *visit, mask slots) found {
 }
 
 // holds asks about the list of one name.
-func (t *namesTerm) holds(v *visit, name string) bool {
-	if t.length > 0 && ascii(name) && len(name) != t.length && len(strings.TrimPrefix(name, "::")) != t.length {
+func (t *namesTerm) holds(v *visit, e *name) bool {
+	if t.length > 0 && e.plain >= 0 && e.plain != t.length && len(e.text) != t.length {
 		return t.other
 	}
-	return query.Matches(t.c, withNames(t.c.Path.Field, []string{name}), v.now)
+	return query.Matches(t.c, withNames(t.c.Path.Field, []string{e.text}), v.now)
 }
 
 func withNames(field string, list []string) *query.Document {
@@ -121,7 +121,7 @@ func (t *listTerm) find(v *visit, mask slots) found {
 		out.yes.join(mask)
 		out.yes.without(have)
 	}
-	v.judge(&n.lists, mask, &out, func(at cell) verdict {
+	judge(&n.lists, v.forest().pool, nil, mask, &out, func(at cell) verdict {
 		if at.code == tooBig {
 			return unsure
 		}
@@ -201,6 +201,7 @@ func (t *identityTerm) find(v *visit, mask slots) found {
 type seenTerm struct {
 	c     *query.Compare
 	at    []time.Time // ascending; nil: each node is asked
+	steps [][2]int64  // at in seconds and nanoseconds
 	holds []bool      // 2*len(at)+1: before the first, at it, after it, …
 	never bool        // for a node that was never seen
 }
@@ -230,6 +231,7 @@ func planSeen(c *query.Compare, now time.Time) term {
 	slices.SortFunc(at, time.Time.Compare)
 	t.at = slices.CompactFunc(at, time.Time.Equal)
 	for _, at := range t.at {
+		t.steps = append(t.steps, [2]int64{at.Unix(), int64(at.Nanosecond())})
 		t.holds = append(t.holds, ask(at.Add(-1)), ask(at))
 	}
 	t.holds = append(t.holds, ask(t.at[len(t.at)-1].Add(1)))
@@ -241,30 +243,37 @@ func (t *seenTerm) cost() int { return 2 }
 func (t *seenTerm) find(v *visit, mask slots) found {
 	out := v.none(mask)
 	doc := &query.Document{}
-	for slot := range mask.all() {
-		at := v.shard.seen(slot)
-		holds := t.never
-		switch {
-		case at.IsZero():
-		case t.at == nil:
-			doc.Seen = at
-			holds = query.Matches(t.c, doc, v.now)
-		default:
-			holds = t.holds[t.place(at)]
+	for w, m := range mask {
+		var word uint64
+		for ; m != 0; m &= m - 1 {
+			slot := w<<6 | bits.TrailingZeros64(m)
+			seconds, holds := v.shard.seconds[slot], t.never
+			switch {
+			case seconds == neverSeen:
+			case t.at == nil:
+				doc.Seen = v.shard.seen(uint32(slot))
+				holds = query.Matches(t.c, doc, v.now)
+			default:
+				holds = t.holds[t.place(seconds, int64(v.shard.nanos[slot]))]
+			}
+			if holds {
+				word |= m & -m
+			}
 		}
-		if holds {
-			out.note(slot, always)
-		}
+		out.yes[w] = word
 	}
 	return out
 }
 
-func (t *seenTerm) place(at time.Time) int {
-	for i, step := range t.at {
-		switch order := at.Compare(step); {
-		case order < 0:
+// neverSeen is the zero time in seconds.
+const neverSeen = -62135596800
+
+func (t *seenTerm) place(seconds, nanos int64) int {
+	for i, step := range t.steps {
+		switch {
+		case seconds < step[0] || seconds == step[0] && nanos < step[1]:
 			return 2 * i
-		case order == 0:
+		case seconds == step[0] && nanos == step[1]:
 			return 2*i + 1
 		}
 	}
