@@ -35,9 +35,10 @@ func New(c Config) *Index {
 	return ix
 }
 
-func (ix *Index) shard(key string) *shard {
-	return ix.shards[hashKey(ix.seed, key)%shardCount]
-}
+// number is that of the shard which a key belongs to.
+func (ix *Index) number(key string) int { return int(hashKey(ix.seed, key) % shardCount) }
+
+func (ix *Index) shard(key string) *shard { return ix.shards[ix.number(key)] }
 
 // Put adds a node, or replaces what is known of it. Nothing of doc is kept.
 // Identities that differ only in case are one node.

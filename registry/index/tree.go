@@ -16,6 +16,7 @@ type branch struct {
 	parent *branch // nil: a root, or pruned
 	under  map[string]*branch
 	column column
+	inside map[string]int // nodes by path inside of lists that stand here, such as ".address"
 }
 
 // forest is the trees of a shard's facts, and of what else is a map of values,
@@ -62,7 +63,44 @@ func (t *forest) put(slot uint32, b *branch, v any) {
 		t.clearUnder(slot, b, old.code)
 	}
 	if v, same := t.leaf(&b.column, old, v); !same {
+		t.pool.retain(v.code)
+		t.countInside(b, old.code, -1)
 		b.column.set(t.pool, slot, v, t.total)
+		t.countInside(b, v.code, 1)
+		t.pool.release(v.code)
+	}
+}
+
+// countInside counts, or with -1 no longer counts, the paths inside of a list.
+func (t *forest) countInside(b *branch, c code, by int) {
+	if c.kind() != list || t.pool.bytes(c)[0] != 'L' {
+		return
+	}
+	paths := map[string]bool{}
+	r := reader{b: t.pool.bytes(c), keys: &t.keys}
+	pathsInside(paths, "", r.value())
+	for path := range paths {
+		if b.inside == nil {
+			b.inside = map[string]int{}
+		}
+		if b.inside[path] += by; b.inside[path] == 0 {
+			delete(b.inside, path)
+		}
+	}
+}
+
+// pathsInside adds the paths of maps below v; positions in lists are left out.
+func pathsInside(paths map[string]bool, prefix string, v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, el := range v {
+			pathsInside(paths, prefix, el)
+		}
+	case map[string]any:
+		for key, el := range v {
+			paths[prefix+"."+key] = true
+			pathsInside(paths, prefix+"."+key, el)
+		}
 	}
 }
 
@@ -107,7 +145,11 @@ func (t *forest) leaf(c *column, old cell, v any) (_ cell, same bool) {
 		if size(v) > maxList {
 			return cell{code: tooBig}, false
 		}
+		t.keys.maps = false
 		k, t.scratch = list, appendValue(t.scratch[:0], v, &t.keys)
+		if t.keys.maps {
+			t.scratch[0] = 'L' // so that those need not be read to know
+		}
 	default:
 		return fix(null) // a document holds nothing else
 	}
@@ -181,7 +223,11 @@ func (t *forest) putMap(slot uint32, b *branch, m map[string]any) {
 		}
 	}
 	t.ids = t.ids[:first]
-	b.column.set(t.pool, slot, cell{code: t.pool.intern(object, t.scratch)}, t.total)
+	shape := t.pool.intern(object, t.scratch)
+	t.pool.retain(shape)
+	t.countInside(b, old, -1)
+	b.column.set(t.pool, slot, cell{code: shape}, t.total)
+	t.pool.release(shape)
 }
 
 // shape yields the branches that a map has.
@@ -201,6 +247,7 @@ func (t *forest) clear(slot uint32, b *branch) {
 	if old := b.column.get(slot).code; old.kind() == object {
 		t.clearUnder(slot, b, old)
 	}
+	t.countInside(b, b.column.get(slot).code, -1)
 	b.column.clear(t.pool, slot)
 	t.prune(b)
 }

@@ -11,6 +11,7 @@ import (
 type keys struct {
 	ids   map[string]uint32
 	names []string
+	maps  bool // appendValue has seen a map
 }
 
 func (k *keys) id(name string) uint32 {
@@ -67,6 +68,7 @@ func appendValue(b []byte, v any, k *keys) []byte {
 // written alike.
 func appendMap(b []byte, m map[string]any, k *keys) []byte {
 	names := sortedKeys(m)
+	k.maps = true
 	b = binary.AppendUvarint(append(b, 'm'), uint64(len(m)))
 	for _, name := range names {
 		id, known := k.ids[name]
@@ -129,7 +131,7 @@ func (r *reader) value() any {
 	case 't':
 		seconds := r.varint()
 		return time.Unix(seconds, r.varint()).UTC()
-	case 'l':
+	case 'l', 'L':
 		list := make([]any, r.uvarint())
 		for i := range list {
 			list[i] = r.value()
