@@ -101,7 +101,7 @@ func (f *forest) values(c *column, ix *Index, found map[uint64]struct{}) {
 			found[hashKey(ix.seed, view(scratch))] = struct{}{}
 			return
 		}
-		if at.code.kind() == fixed || at.code.kind() == scalar {
+		if k := at.code.kind(); k == fixed || k == scalar || k == list && f.pool.bytes(at.code)[0] == 'L' {
 			v := f.value(at)
 			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.valueType())), keyText(v)...)
 		} else {
@@ -135,7 +135,7 @@ func (ix *Index) Names(kind string) map[string]int {
 	for _, s := range ix.shards {
 		s.mu.RLock()
 		nodes += len(s.sorted)
-		s.names(kind, names)
+		s.addNames(kind, names)
 		s.mu.RUnlock()
 	}
 	if nodes == 0 {
@@ -144,25 +144,25 @@ func (ix *Index) Names(kind string) map[string]int {
 	return names
 }
 
-func (s *shard) names(kind string, names map[string]int) {
+func (s *shard) addNames(kind string, to map[string]int) {
 	switch kind {
 	case "fact":
 		for _, path := range s.forest.facts.paths(nil, "") {
-			names[path.name] += path.branch.column.cells
+			to[path.name] += path.branch.column.cells
 			for below, nodes := range path.branch.inside {
-				names[path.name+below] += nodes
+				to[path.name+below] += nodes
 			}
 		}
 	case "class", "agent", "collective":
 		n := map[string]*names{"class": &s.classes, "agent": &s.agents, "collective": &s.collectives}[kind]
 		for _, e := range n.of {
 			if e.nodes > 0 {
-				names[e.text] += e.nodes
+				to[e.text] += e.nodes
 			}
 		}
 	case "identity":
 		for _, slot := range s.sorted {
-			names[strings.Clone(s.identities.at(slot))] = 1
+			to[strings.Clone(s.identities.at(slot))] = 1
 		}
 	}
 }
