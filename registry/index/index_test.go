@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"flag"
 	"slices"
 	"strings"
 	"testing"
@@ -65,10 +66,12 @@ func (w *world) check(t *testing.T, e query.Expr) {
 	t.Fatalf("%#v\n%s:\ngot  %s\nwant %s", e, query.Tree(e), got, want)
 }
 
+var seeds = flag.Uint64("seeds", 150, "how many random worlds the index is compared with Matches in")
+
 // The index says of every node what Matches says of its document, whatever is
 // asked, also after nodes came, changed and went.
 func TestSaysWhatMatchesSays(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range *seeds {
 		d := rolled(seed)
 		w := newWorld()
 		for range 4 {
