@@ -24,7 +24,8 @@ type column struct {
 	uses  []uint32
 	nums  []uint64
 
-	wide []code
+	wide  []code
+	marks []uint64 // of lists in wide: see marksOf
 }
 
 // The bytes of a small column that are no number in its dictionary.
@@ -65,7 +66,7 @@ func (c code) valueType() valueType {
 		return numberType
 	case moment:
 		return timeType
-	case list:
+	case list, members:
 		return listType
 	case object:
 		return objectType
@@ -145,6 +146,10 @@ func (c *column) place(p *pool, slot uint32, v cell, total int) {
 		p.retain(v.code)
 		c.wide = grown(c.wide, int(slot), total)
 		c.wide[slot] = v.code
+		if v.code.kind() == list {
+			c.marks = grown(c.marks, int(slot), total)
+			c.marks[slot] = marksOf(p.bytes(v.code))
+		}
 	case c.small != nil:
 		b, ok := c.localOf(p, v)
 		if !ok {

@@ -12,7 +12,7 @@ type names struct {
 	ids    map[string]uint32
 	of     []name   // by id
 	spare  []uint32 // ids to use again
-	lists  column   // of kind list: the ids
+	lists  column   // of kind members
 	big    slots    // those whose list is too big to be kept
 	now    []uint32 // scratch
 	forest *forest
@@ -43,7 +43,7 @@ func (n *names) put(slot uint32, entries []string) {
 		f.scratch = binary.AppendUvarint(f.scratch, uint64(id))
 	}
 	old := n.lists.get(slot).code
-	if old.kind() == list && string(f.pool.bytes(old)) == string(f.scratch) {
+	if old.kind() == members && string(f.pool.bytes(old)) == string(f.scratch) {
 		return
 	}
 	if old == absent && len(entries) == 0 {
@@ -53,7 +53,7 @@ func (n *names) put(slot uint32, entries []string) {
 	switch {
 	case len(entries) == 0:
 	case len(f.scratch) <= maxNames:
-		v.code = f.pool.intern(list, f.scratch)
+		v.code = f.pool.intern(members, f.scratch)
 	default:
 		n.now = nil
 	}
@@ -82,7 +82,7 @@ func (n *names) put(slot uint32, entries []string) {
 // held yields the ids of a list, in its order.
 func (n *names) held(c code) func(yield func(uint32) bool) {
 	return func(yield func(uint32) bool) {
-		if c.kind() != list {
+		if c.kind() != members {
 			return
 		}
 		for b := n.forest.pool.bytes(c); len(b) > 0; {

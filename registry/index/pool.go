@@ -24,13 +24,14 @@ const (
 type kind uint32
 
 const (
-	fixed  kind = iota // one of the codes above
-	text               // a string
-	cut                // the beginning of a string longer than maxText
-	scalar             // an int64, float64 or json.Number, as appendValue writes it
-	moment             // a time.Time, as appendValue writes it
-	list               // a list, as appendValue writes it; of names, their numbers
-	object             // the branches of a map, sorted, 4 bytes each
+	fixed   kind = iota // one of the codes above
+	text                // a string
+	cut                 // the beginning of a string longer than maxText
+	scalar              // an int64, float64 or json.Number, as appendValue writes it
+	moment              // a time.Time, as appendValue writes it
+	list                // a list, as appendValue writes it
+	members             // a list of names, by their numbers
+	object              // the branches of a map, sorted, 4 bytes each
 )
 
 const kindShift = 29

@@ -19,6 +19,9 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 		}
 		return
 	}
+	if c.marks != nil && t.marks != nil && !t.other {
+		mask = c.marked(t, mask)
+	}
 	numbers := t.numbers
 	if t.other || bool(only) {
 		numbers = nil
@@ -29,6 +32,17 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 		}
 		return t.tell(v.forest(), at, v.ask)
 	})
+}
+
+// marked is mask without the lists that fail by their marks.
+func (c *column) marked(t *test, mask slots) slots {
+	left := mask.clone()
+	for slot := range mask.all() {
+		if i := int(slot); i < len(c.marks) && t.unmarked(c.marks[i]) && c.wide[i].kind() == list {
+			left.drop(slot)
+		}
+	}
+	return left
 }
 
 // judge adds to out the slots of mask by what tell says of their cells. It is

@@ -104,36 +104,52 @@ func (s *steps) place(f float64) int {
 	return 2 * len(s.at)
 }
 
-// scan adds to word the numbers that a small column holds itself, from a slot on.
+// scan returns those of 64 slots whose number, which a small column holds
+// itself, satisfies the comparison.
 func (s *steps) scan(c *column, from int, mask uint64) (word uint64) {
 	if len(s.at) != 1 {
 		return s.scanMany(c, from, mask)
 	}
-	var holds [2][3]uint64
-	for i := range 3 {
-		holds[0][i], holds[1][i] = uint64(verdictOf(s.ints[i])), uint64(verdictOf(s.floats[i]))
-	}
+	// Without branches, since which way they go can not be foretold: by what
+	// stands in small, where the step is and what comes of being below, at and
+	// above it.
 	at := s.at[0]
-	for i, b := range c.small[from:min(from+64, len(c.small))] {
-		var f float64
-		switch b {
-		case smallInt:
-			f = float64(int64(c.nums[from+i]))
-		case smallFloat:
-			f = math.Float64frombits(c.nums[from+i])
-		default:
+	low := [3]int64{0, int64(math.Ceil(at)), sortable(math.Float64bits(at), math.MaxInt64)}
+	high := [3]int64{0, int64(math.Floor(at)), low[smallFloat]}
+	if at == 0 {
+		low[smallFloat], high[smallFloat] = -1, 0 // -0 and 0 are equal
+	}
+	flip := [3]int64{0, 0, math.MaxInt64}
+	var holds [3][4]uint8
+	for i := range 3 {
+		holds[smallInt][i], holds[smallFloat][i] = uint8(verdictOf(s.ints[i])), uint8(verdictOf(s.floats[i]))
+	}
+	small := c.small[from:min(from+64, len(c.small))]
+	nums := c.nums[min(from, len(c.nums)):]
+	nums = nums[:min(len(small), len(nums))]
+	for i, bits := range nums {
+		b := small[i]
+		if b > smallFloat {
 			continue
 		}
-		place := 0
-		if f >= at {
-			place = 1
-		}
-		if f > at {
-			place = 2
-		}
-		word |= holds[b-smallInt][place] << i
+		n := sortable(bits, flip[b])
+		word |= uint64(holds[b][one(n >= low[b])+one(n > high[b])]) << i
 	}
 	return word & mask
+}
+
+// sortable turns a float's bits into a number of the same order, if flip is
+// the largest number, and leaves an int64 as it is, if flip is zero.
+func sortable(bits uint64, flip int64) int64 {
+	n := int64(bits)
+	return n ^ n>>63&flip
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (s *steps) scanMany(c *column, from int, mask uint64) (word uint64) {

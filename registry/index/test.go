@@ -23,10 +23,27 @@ type test struct {
 	negated bool     // it holds if it does not
 
 	inside []string // not nil: a list that holds none of these, as texts, fails
+	marks  []uint64 // those of inside, or of words if a list without them fails
 
 	numbers *steps // not nil: tells of numbers
 	long    bool   // a text of which only the beginning is kept is told like that
 	other   bool   // tell says the opposite
+}
+
+func (t *test) mark(words []string) {
+	for _, word := range words {
+		t.marks = append(t.marks, mark([]byte(word)))
+	}
+}
+
+// unmarked reports whether a list with these marks fails.
+func (t *test) unmarked(marks uint64) bool {
+	for _, m := range t.marks {
+		if m&^marks == 0 {
+			return false
+		}
+	}
+	return t.marks != nil && !t.other
 }
 
 // invert makes t tell the opposite.
@@ -66,11 +83,15 @@ func newTest(c *query.Compare, rest []query.Step, now time.Time) *test {
 		keys := c.View == "text" || slices.ContainsFunc(rest, func(s query.Step) bool { return s.Kind == "keys" })
 		if plainView(c) && !keys && !t.negated && !c.Absent && (c.Quant == "any" || c.View == "mongo") {
 			t.inside = plainWords(c)
+			t.mark(t.inside)
 		}
 		return t
 	}
 	if plainView(c) {
 		t.words = plainWords(c)
+		if !t.negated && (c.Quant == "any" || c.View == "mongo") {
+			t.mark(t.words)
+		}
 	}
 	if plainView(c) || c.View == "host" {
 		if c.Value.Kind == "regex" && c.Value.Regexp != nil && slices.Contains([]string{"=", "!=", "=~", "!~"}, c.Op) {
