@@ -21,7 +21,7 @@ type names struct {
 // name is a name and the slots that have it, sorted while they are few.
 type name struct {
 	text  string
-	plain int // the length without "::" before it; -1: there is more in it than ASCII
+	plain int // the length without "::" before it; -1: it is empty, or more than ASCII
 	nodes int
 	few   []uint32
 	many  slots
@@ -118,7 +118,7 @@ func (n *names) enter(text string) uint32 {
 		n.of = append(n.of, name{})
 	}
 	n.of[id] = name{text: text, plain: -1}
-	if ascii(text) {
+	if ascii(text) && text != "" {
 		n.of[id].plain = len(strings.TrimPrefix(text, "::"))
 	}
 	n.ids[text] = id

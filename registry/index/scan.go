@@ -37,9 +37,14 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 // marked is mask without the lists that fail by their marks.
 func (c *column) marked(t *test, mask slots) slots {
 	left := mask.clone()
-	for slot := range mask.all() {
-		if i := int(slot); i < len(c.marks) && t.unmarked(c.marks[i]) && c.wide[i].kind() == list {
-			left.drop(slot)
+	for w, m := range mask {
+		if m == 0 || w*64 >= len(c.marks) {
+			continue
+		}
+		for i, marks := range c.marks[w*64 : min(w*64+64, len(c.marks))] {
+			if m>>i&1 != 0 && t.unmarked(marks) && c.wide[w*64+i].kind() == list {
+				left[w] &^= 1 << i
+			}
 		}
 	}
 	return left
@@ -56,6 +61,9 @@ func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func
 		scanSmall(c, tell, numbers, mask, out)
 	default:
 		for i, slot := range c.fewAt {
+			if i%64 == 0 {
+				p.warm(c.few[i:min(i+64, len(c.few))], 1<<64-1)
+			}
 			if mask.has(slot) {
 				out.note(slot, tell(cell{code: c.few[i]}))
 			}

@@ -14,7 +14,8 @@ import (
 type namesTerm struct {
 	c      *query.Compare
 	base   bool // the answer for an empty list
-	length int  // not 0: names of another length are not equal to what is asked for
+	length int  // not 0: names of another length, or that end otherwise, are not what is asked for
+	last   byte // the end, in lower case
 	other  bool // the answer for those
 }
 
@@ -24,7 +25,7 @@ func planNames(c *query.Compare, now time.Time) term {
 	}
 	t := &namesTerm{c: c, base: query.Matches(c, &query.Document{}, now)}
 	if (c.Op == "=" || c.Op == "!=") && c.Value.Kind == "text" && c.View != "version" && ascii(c.Value.Text) && plainWord(c.Value.Text) {
-		t.length = len(c.Value.Text)
+		t.length, t.last = len(c.Value.Text), lower(c.Value.Text[len(c.Value.Text)-1])
 		t.other = query.Matches(c, withNames(c.Path.Field, []string{c.Value.Text + "."}), now)
 	}
 	return t
@@ -88,8 +89,10 @@ func (t *namesTerm) find(v *visit, mask slots) found {
 
 // holds asks about the list of one name.
 func (t *namesTerm) holds(v *visit, e *name) bool {
-	if t.length > 0 && e.plain >= 0 && e.plain != t.length && len(e.text) != t.length {
-		return t.other
+	if t.length > 0 && e.plain >= 0 {
+		if e.plain != t.length && len(e.text) != t.length || lower(e.text[len(e.text)-1]) != t.last {
+			return t.other
+		}
 	}
 	return query.Matches(t.c, withNames(t.c.Path.Field, []string{e.text}), v.now)
 }
