@@ -79,8 +79,9 @@ func (c code) valueType() valueType {
 		return listType
 	case isTrue, isFalse:
 		return boolType
+	default:
+		return nullType
 	}
-	return nullType
 }
 
 func (c *column) lists() bool { return c.types[listType] > 0 }
@@ -180,6 +181,7 @@ func (c *column) localOf(p *pool, v cell) (uint8, bool) {
 		return smallInt, true
 	case floatHere:
 		return smallFloat, true
+	default: // it belongs into the dictionary
 	}
 	unused := -1
 	for i, known := range c.dict {
@@ -306,6 +308,7 @@ func outline(p *pool, v cell) cell {
 		v.code = p.intern(scalar, appendValue(space[:0], int64(v.bits), nil))
 	case floatHere:
 		v.code = p.intern(scalar, appendValue(space[:0], math.Float64frombits(v.bits), nil))
+	default: // it is there
 	}
 	return v
 }

@@ -111,7 +111,7 @@ func (t *pathTerm) find(v *visit, mask slots) found {
 		}
 	}
 	root := v.forest().root(t.path.Field)
-	if b := root.under[t.path.Flat]; b != nil && t.flat && t.path.Flat != "" && !(len(t.path.Steps) == 1 && t.path.Steps[0].Key == t.path.Flat) {
+	if b := root.under[t.path.Flat]; b != nil && t.flat && t.path.Flat != "" && (len(t.path.Steps) != 1 || t.path.Steps[0].Key != t.path.Flat) {
 		decide(b, t.tests[len(t.tests)-1], false)
 		have := make(slots, len(mask))
 		b.column.presence(false, open, have)

@@ -47,6 +47,7 @@ func longestLiteral(re *syntax.Regexp) string {
 			}
 		}
 		return best
+	default: // it may match without any literal
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func (c *column) marked(t *test, mask slots) slots {
 			continue
 		}
 		for i, marks := range c.marks[w*64 : min(w*64+64, len(c.marks))] {
-			if m>>i&1 != 0 && t.unmarked(marks) && c.wide[w*64+i].kind() == list {
+			if code := c.wide[w*64+i]; code == absent || code.kind() == list && t.unmarked(marks) {
 				left[w] &^= 1 << i
 			}
 		}
@@ -73,10 +73,9 @@ func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func
 
 // note adds a slot by its verdict.
 func (f *found) note(slot uint32, is verdict) {
-	switch is {
-	case always:
+	if is == always {
 		f.yes[slot>>6] |= 1 << (slot & 63)
-	case unsure:
+	} else if is == unsure {
 		f.doubt(slot)
 	}
 }
@@ -98,12 +97,9 @@ func scanSmall(c *column, tell func(cell) verdict, numbers *steps, mask slots, o
 		}
 		is := tell(cell{code: known})
 		table[i+firstLocal] = is
-		switch is {
-		case always:
-			yes++
-			last = i + firstLocal
-		case unsure:
-			doubts = true
+		doubts = doubts || is == unsure
+		if is == always {
+			yes, last = yes+1, i+firstLocal
 		}
 	}
 	if doubts {

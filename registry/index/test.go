@@ -260,8 +260,9 @@ func (t *test) judge(f *forest, at cell, a *asker) verdict {
 					return v
 				}
 			}
+		default: // null and booleans are asked for
 		}
-	case object, moment:
+	case object, moment, members:
 	}
 	return verdictOf(a.holds(t, f.value(at)))
 }

@@ -303,8 +303,9 @@ func (t *forest) value(at cell) any {
 			return int64(at.bits)
 		case floatHere:
 			return math.Float64frombits(at.bits)
+		default:
+			return nil
 		}
-		return nil
 	case text, cut:
 		return t.pool.text(at.code)
 	case object:
@@ -313,7 +314,8 @@ func (t *forest) value(at cell) any {
 			m[t.branches[id].key] = nil
 		}
 		return m
+	default:
+		r := reader{b: t.pool.bytes(at.code), keys: &t.keys}
+		return r.value()
 	}
-	r := reader{b: t.pool.bytes(at.code), keys: &t.keys}
-	return r.value()
 }
