@@ -73,10 +73,12 @@ func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func
 
 // note adds a slot by its verdict.
 func (f *found) note(slot uint32, is verdict) {
-	if is == always {
+	switch is {
+	case always:
 		f.yes[slot>>6] |= 1 << (slot & 63)
-	} else if is == unsure {
+	case unsure:
 		f.doubt(slot)
+	default: // it is not in the answer
 	}
 }
 
