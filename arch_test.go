@@ -30,9 +30,10 @@ var ladder = map[string]room{
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
 
-	"registry":     {ours: []string{"query"}, third: []string{"github.com/go-json-experiment/json"}},
+	"registry":     {ours: []string{"query", "registry/index"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/bus": {ours: []string{"internal/wire"}, third: []string{"github.com/go-stomp/stomp/v3"}},
 
+	"registry/index":        {ours: []string{"query"}},
 	"registry/boltstore":    {ours: []string{"registry"}, third: []string{"go.etcd.io/bbolt", "github.com/klauspost/compress"}},
 	"registry/mongostore":   {ours: []string{"registry", "query"}, third: []string{"go.mongodb.org/mongo-driver/v2"}},
 	"registry/registrytest": {ours: []string{"registry", "query"}},
@@ -59,8 +60,9 @@ var ladder = map[string]room{
 	".": {ours: []string{"cli"}},
 
 	// What only tests and chores use.
-	"internal/tally":          {},
-	"internal/bus/rabbittest": {},
+	"registry/index/indextest": {ours: []string{"query"}},
+	"internal/tally":           {},
+	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},
 }
