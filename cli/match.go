@@ -32,7 +32,7 @@ func (a *app) matchCommand() *cobra.Command {
 				return err
 			}
 			f.Query = text
-			q, err := f.parse(nil)
+			q, err := f.parse(a, nil)
 			if err != nil {
 				return err
 			}

@@ -49,6 +49,7 @@ type siteConfig struct {
 	operators   []string // certificate names that may act on nodes
 	readers     []string // … that may ask over HTTP
 	forwarders  []string // … that may ask, and register any node
+	saved       map[string]string
 	collectives []string
 	name        string // of this registry in its certificate
 	now         func() time.Time

@@ -87,6 +87,7 @@ func (r *reader) count(toks []lexer.Token, d Dialect) error {
 			if tok.Value == "and" || tok.Value == "or" {
 				r.clauses++
 			}
+		default:
 		}
 		if depth > maxDepth {
 			return &SyntaxError{Dialect: d, Offset: tok.Pos.Offset, End: tok.Pos.Offset + 1, Problem: fmt.Sprintf("the query is nested deeper than %d", maxDepth)}
@@ -322,11 +323,10 @@ func classExpr(v Value, start, end int) Expr {
 // quotedFact reads a comparison that stands in quotes as a whole, as the
 // ancestor did.
 func (l *lowerer) quotedFact(text string, i int, n *operandNode, start int) (Expr, error) {
-	op := operatorAt(text[i:])
-	if i > 1 && text[i-1] == '!' {
+	if i > 1 && text[i-1:i+1] == "!=" {
 		i--
-		op = operatorAt(text[i:])
 	}
+	op := operatorAt(text[i:])
 	name, value := strings.TrimRight(text[:i], blanks), strings.TrimLeft(text[i+len(op):], blanks)
 	e, err := l.fact(name, op, value, start, start)
 	if c, ok := e.(*Compare); ok {

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"iter"
@@ -59,9 +60,11 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	nodes = d.page(d.ordered(nodes))
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Node, len(nodes))
+	h := r.clock()
+	a.Warnings = append(a.Warnings, h.warnings()...)
 	for i, n := range nodes {
 		a.Nodes[i] = *n
-		a.Nodes[i].State = r.conf.Lifecycle.State(n, now)
+		a.Nodes[i].State = r.conf.Lifecycle.state(n, h)
 		if i == 0 || n.LastSeen.Before(a.Oldest) {
 			a.Oldest = n.LastSeen
 		}
@@ -93,7 +96,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(nodes, now), now)
+	t.Columns, t.Rows = q.Rows(r.documents(nodes), now)
 	return t, nil
 }
 
@@ -113,11 +116,12 @@ func (d Discovery) complete() Discovery {
 func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
 	var found []*Node
 	var doc query.Document // one for all, since Matches keeps nothing of it
+	h := r.clock()
 	for i, n := range r.table.candidates(q.Filter, now) {
 		if i%32 == 0 && ctx.Err() != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
 		}
-		state := r.conf.Lifecycle.State(n, now)
+		state := r.conf.Lifecycle.state(n, h)
 		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
 			continue
 		}
@@ -143,9 +147,12 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 			first = cmp.Or(first, err)
 			return e.Resolve(values)
 		case *query.Changed:
-			first = cmp.Or(first, error(&query.SyntaxError{
-				Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: "changes are not remembered yet",
-			}))
+			names, err := r.changed(ctx, e.Path, now.Add(-e.Within))
+			if errors.Is(err, ErrNoHistory) {
+				err = &query.SyntaxError{Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: err.Error()}
+			}
+			first = cmp.Or(first, err)
+			return e.Resolve(names)
 		case query.All, query.And, query.Or, query.Not, *query.Compare, *query.Has:
 			// Nothing to look up.
 		}
@@ -169,7 +176,7 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	if err != nil {
 		return nil, err
 	}
-	_, rows := q.Rows(r.documents(nodes, now), now)
+	_, rows := q.Rows(r.documents(nodes), now)
 	var values []any
 	for _, row := range rows {
 		switch v := row[0].(type) {
@@ -183,12 +190,13 @@ func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, no
 	return values, nil
 }
 
-// documents are nodes as a query sees them at a moment.
-func (r *Registry) documents(nodes []*Node, now time.Time) iter.Seq[*query.Document] {
+// documents are nodes as a query sees them.
+func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
+	h := r.clock()
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
 			doc := &query.Document{}
-			n.fill(doc, r.conf.Lifecycle.State(n, now))
+			n.fill(doc, r.conf.Lifecycle.state(n, h))
 			if !yield(doc) {
 				return
 			}

@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"math"
@@ -101,16 +99,4 @@ func appendStrings(b []byte, list []string) []byte {
 		b = appendString(b, s)
 	}
 	return append(b, ']')
-}
-
-// contentHash is what tells a changed section from an unchanged one.
-func contentHash(s *Section) string {
-	b := make([]byte, 0, 16<<10)
-	b = appendObject(b, s.Facts)
-	b = appendStrings(b, s.Classes)
-	b = appendStrings(b, s.Agents)
-	b = appendStrings(b, s.Collectives)
-	b = strconv.AppendInt(b, int64(s.Interval), 10)
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
 }

@@ -11,6 +11,9 @@ import (
 type MemoryStore struct {
 	mu    sync.Mutex
 	nodes map[string]Node
+	kept  map[string][]byte
+
+	journal memoryJournal
 }
 
 // Load implements [Store].
@@ -71,6 +74,24 @@ func (m *MemoryStore) Delete(ctx context.Context, ids ...Identity) error {
 		delete(m.nodes, id.Key())
 	}
 	return nil
+}
+
+// Keep implements [Keeper].
+func (m *MemoryStore) Keep(_ context.Context, name string, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept == nil {
+		m.kept = map[string][]byte{}
+	}
+	m.kept[name] = value
+	return nil
+}
+
+// Kept implements [Keeper].
+func (m *MemoryStore) Kept(_ context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept[name], nil
 }
 
 // Close implements [Store].

@@ -13,3 +13,10 @@ func TestMemoryStore(t *testing.T) {
 		return func(*testing.T) registry.Store { return store }
 	}, registrytest.Options{})
 }
+
+func TestMemoryJournal(t *testing.T) {
+	registrytest.TestJournal(t, func(*testing.T) registrytest.Opener {
+		store := &registry.MemoryStore{}
+		return func(*testing.T) registry.Store { return store }
+	})
+}

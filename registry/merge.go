@@ -20,7 +20,8 @@ var precedence = [...]Source{Daemon, PuppetFacts, Catalog, Report, Import}
 //   - agents, collectives, interval and auth from the first source, in the
 //     order of facts, that tells;
 //   - trusted facts from the trusted section alone;
-//   - last seen is when any source but trusted last spoke.
+//   - last seen is when any source but trusted last spoke;
+//   - deactivation, another name and collisions from the registry's own marks.
 //
 // It keeps the sections, which must not be changed afterwards.
 func NewNode(id Identity, first time.Time, sections map[Source]*Section) Node {
@@ -55,7 +56,34 @@ func NewNode(id Identity, first time.Time, sections map[Source]*Section) Node {
 	for _, s := range told {
 		n.Warnings = append(n.Warnings, s.Warnings...)
 	}
+	n.Learnt = learnt(sections)
+	n.marked()
 	return n
+}
+
+// learnt is from the first source, in the order of facts, of which it is known.
+func learnt(sections map[Source]*Section) time.Duration {
+	for _, source := range precedence {
+		if s := sections[source]; s != nil && s.Learnt > 0 {
+			return s.Learnt
+		}
+	}
+	return 0
+}
+
+// marked reads the registry's own sections.
+func (n *Node) marked() {
+	if s := n.Sections[byOperator]; s != nil {
+		n.Deactivated = &Deactivation{By: s.Auth, At: s.Changed}
+	}
+	if s := n.Sections[renamed]; s != nil {
+		n.RenamedTo = s.Auth
+	}
+	for _, source := range []Source{renamed, collision} {
+		if s := n.Sections[source]; s != nil {
+			n.Warnings = append(n.Warnings, s.Warnings...)
+		}
+	}
 }
 
 func mergeFacts(told []*Section) map[string]any {
@@ -96,5 +124,14 @@ func (n *Node) with(source Source, s *Section) Node {
 		sections = map[Source]*Section{}
 	}
 	sections[source] = s
+	return NewNode(n.Identity, n.FirstSeen, sections)
+}
+
+// without returns n without some sections.
+func (n *Node) without(sources ...Source) Node {
+	sections := maps.Clone(n.Sections)
+	for _, source := range sources {
+		delete(sections, source)
+	}
 	return NewNode(n.Identity, n.FirstSeen, sections)
 }

@@ -25,7 +25,10 @@ type Node struct {
 	Collectives []string       // sorted, never empty
 	Auth        string         // how the identity was proven, in the section that speaks for the node
 	Interval    time.Duration  // between registrations; zero: not told
+	Learnt      time.Duration  // what Interval seems to be where it was not told; zero: not known yet
 	Warnings    []string       // what was left out, and what looks odd
+	Deactivated *Deactivation  // nil: it is not
+	RenamedTo   string         // the identity under which the same machine registers now; empty: none known
 
 	// State is the node's state at the time of the answer that the node is
 	// part of. Empty in a node that did not come from a Registry.
@@ -44,8 +47,16 @@ type Section struct {
 	Sent        time.Time // the sender's clock; zero: not told
 	Received    time.Time // the registry's clock, to the millisecond
 	Changed     time.Time // when the content last changed, by the registry's clock
-	Hash        string    // of the content: facts, classes, agents, collectives, interval
+	Hash        string    // of the content: facts but volatile ones, classes, agents, collectives, interval
 	Warnings    []string
+
+	// Learnt is the time that mostly passes between registrations of a source
+	// that does not tell; zero: not known yet.
+	Learnt time.Duration
+
+	guess  time.Duration // what Learnt will be
+	gaps   int           // how many times between registrations guess is made of
+	moving [32]byte      // a hash of the volatile facts; zero: not known, as after a restart
 }
 
 // Document is the node as a query sees it. It shares the node's maps and slices.

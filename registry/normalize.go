@@ -12,7 +12,8 @@ const maxSkew = 5 * time.Minute
 
 // Normalize makes of a registration the section it will be, at the time of the
 // registry's clock, or refuses it with a [*Refusal]. What goes beyond the
-// limits is left out, with a warning in the section.
+// limits is left out, with a warning in the section. Hash is for the registry
+// to fill in, which knows what is volatile.
 func Normalize(reg Registration, now time.Time) (Identity, *Section, error) {
 	id, err := ParseIdentity(reg.Identity)
 	if err != nil {
@@ -54,7 +55,6 @@ func Normalize(reg Registration, now time.Time) (Identity, *Section, error) {
 		s.Warnings = append(s.Warnings, warnings...)
 	}
 	s.Warnings = append(s.Warnings, skewWarning(s.Sent, now)...)
-	s.Hash = contentHash(s)
 	return id, s, nil
 }
 

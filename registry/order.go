@@ -3,23 +3,22 @@ package registry
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // admit says whether a section may follow the one that a source said before,
 // or why not.
-func (l Lifecycle) admit(id Identity, old, next *Section, now time.Time) error {
+func (l *Lifecycle) admit(node *Node, old, next *Section, h *heard) error {
 	if old == nil {
 		return nil
 	}
-	if proof(next.Auth) < proof(old.Auth) && l.stateAt(now.Sub(old.Received), old.Interval) != Expired {
+	if proof(next.Auth) < proof(old.Auth) && h.age(old.Received) < l.rule(node.Collectives).ExpireAfter {
 		return &Refusal{
-			Identity: string(id), Reason: ReasonProof,
+			Identity: string(node.Identity), Reason: ReasonProof,
 			Detail: fmt.Sprintf("it is proven by %s, and what is known of the node by %s", orDefault(next.Auth, "nothing"), old.Auth),
 		}
 	}
 	if late, by := older(old, next); late {
-		return &Refusal{Identity: string(id), Reason: ReasonOlder, Detail: "it is older than what is known of the node" + by}
+		return &Refusal{Identity: string(node.Identity), Reason: ReasonOlder, Detail: "it is older than what is known of the node" + by}
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func appendSection(b []byte, s *Section) []byte {
 	b = appendString(append(b, `,"auth":`...), s.Auth)
 	b = strconv.AppendUint(append(b, `,"sequence":"`...), s.Sequence, 10) // text: it does not fit an int64
 	b = strconv.AppendInt(append(b, `","interval":`...), int64(s.Interval), 10)
+	if s.Learnt > 0 {
+		b = strconv.AppendInt(append(b, `,"learnt":`...), int64(s.Learnt), 10)
+	}
 	b = appendTime(b, "sent", s.Sent)
 	b = appendTime(b, "received", s.Received)
 	b = appendTime(b, "changed", s.Changed)
@@ -109,6 +112,10 @@ func (r reader) section() (*Section, error) {
 			var n int64
 			n, err = r.integer()
 			s.Interval = time.Duration(n)
+		case "learnt":
+			var n int64
+			n, err = r.integer()
+			s.Learnt = time.Duration(n)
 		case "sent":
 			s.Sent, err = r.millis()
 		case "received":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,14 +14,18 @@ import (
 // error is a [*Refusal], which it has recorded, or says why it could not be
 // stored: then the registration is not acknowledged, and may be sent again.
 //
-// A registration that says what the same source said before moves only time
-// stamps. Those are seen by every reader at once, and are in the store within
-// [Config.TouchEvery].
+// A registration that says what the same source said before, but for volatile
+// facts, moves only those and time stamps. All readers see that at once; the
+// time stamps are in the store within [Config.TouchEvery], the volatile facts
+// with the next change.
 func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, error) {
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
 	receipt, err := r.register(ctx, reg)
+	if receipt.before != "" {
+		r.markRenamed(ctx, receipt.before, reg)
+	}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		r.Refuse(*refusal)
 	}
@@ -34,7 +39,8 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	lock := &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
+	r.volatile.hash(next)
+	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
 
@@ -43,49 +49,100 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		node = &Node{Identity: id, FirstSeen: stamp(now)}
 	}
 	old := node.Sections[source]
-	if err := r.conf.Lifecycle.admit(id, old, next, now); err != nil {
+	h := r.clock()
+	if err := r.conf.Lifecycle.admit(node, old, next, h); err != nil {
 		return Receipt{}, err
 	}
-	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.interval(0))}
+	next.learn(source, old, h)
+	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
+	if node.Deactivated != nil {
+		receipt.Warnings = append(slices.Clip(receipt.Warnings), node.deactivatedWarning())
+	}
 	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
-		r.touch(node, source, next)
-		r.counts.unchanged.Add(1)
-		return receipt, nil
+		return receipt, r.again(ctx, node, source, next, h)
 	}
-	if err := r.store1(ctx, node, source, next); err != nil {
+	changed := node.with(source, next)
+	if source == Daemon {
+		changed = r.collided(changed, old, next, h)
+	}
+	if err := r.commit(ctx, node, changed, h); err != nil {
 		r.counts.failed.Add(1)
-		return Receipt{}, err
+		if old != nil {
+			r.doubt(node, source)
+		}
+		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
 	r.counts.changed.Add(1)
 	receipt.Changed = true
+	if source == Daemon {
+		if before, had := r.machines.knows(node.Identity, next.Facts, len(node.Sections) == 0); had {
+			receipt.before = before
+		}
+	}
 	return receipt, nil
 }
 
-// store1 stores a node with a section replaced, and shows it to readers.
-func (r *Registry) store1(ctx context.Context, node *Node, source Source, next *Section) error {
-	changed := node.with(source, next)
-	err := r.store.Put(ctx, changed)
-	if err == nil {
-		r.table.put(&changed, true)
+// again takes a registration that says nothing new: it moves what moves, and
+// writes only if it changes the node's state or disproves a mark.
+func (r *Registry) again(ctx context.Context, node *Node, source Source, next *Section, h *heard) error {
+	r.counts.unchanged.Add(1)
+	touched := r.touch(node, source, next)
+	if !source.speaks() {
 		return nil
 	}
-	if old := node.Sections[source]; old != nil {
-		// The store may hold either version now. A hash that nothing has makes
-		// sure that the next registration is written, whatever it says.
-		unsure := *old
-		unsure.Hash = ""
-		doubtful := node.with(source, &unsure)
-		r.table.put(&doubtful, false)
+	settled := r.settled(*touched, next.Received, h)
+	if len(settled.Sections) == len(touched.Sections) && r.conf.Lifecycle.state(node, h) == r.conf.Lifecycle.state(touched, h) {
+		return nil
 	}
-	return fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
+	if err := r.commit(ctx, node, settled, h); err != nil {
+		return fmt.Errorf("storing that %s is back: %w", node.Identity, err)
+	}
+	return nil
 }
 
-// touch moves the time stamps of a section that was said again.
-func (r *Registry) touch(node *Node, source Source, next *Section) {
-	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received}
-	touched := node.Touched(beat)
-	r.table.put(&touched, false)
+// lockOf is held by whoever changes a node.
+func (r *Registry) lockOf(id Identity) *sync.Mutex {
+	return &r.writing[maphash.String(r.seed, id.Key())%uint64(len(r.writing))]
+}
+
+// commit stores a node in place of an old one together with what happened, and
+// shows it to readers.
+func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard) error {
+	var happened []Event
+	if e, any := r.eventOf(old, &changed, h); any {
+		happened = append(happened, e)
+	}
+	return r.record(ctx, happened, func() { r.table.put(&changed, true) }, changed)
+}
+
+// doubt deals with a write that failed: the store may hold either version now.
+// A hash that nothing has makes sure that the next registration is written,
+// whatever it says.
+func (r *Registry) doubt(node *Node, source Source) {
+	unsure := *node.Sections[source]
+	unsure.Hash = ""
+	doubtful := node.with(source, &unsure)
+	r.table.put(&doubtful, false)
+}
+
+// touch moves the time stamps of a section that was said again, and what is
+// volatile in it.
+func (r *Registry) touch(node *Node, source Source, next *Section) *Node {
+	old := node.Sections[source]
+	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
+	touched, moved := node.Touched(beat), false
+	if s := touched.Sections[source]; s != old {
+		s.guess, s.gaps = next.guess, next.gaps // Touched has made s
+	}
+	same := old.moving == next.moving && slices.Equal(old.Warnings, next.Warnings)
+	if !same && touched.Sections[source] != old {
+		s := *touched.Sections[source]
+		s.Facts, s.moving, s.Warnings = next.Facts, next.moving, next.Warnings
+		touched, moved = node.with(source, &s), true
+	}
+	r.table.put(&touched, moved)
 	r.beats.add(beat)
+	return &touched
 }
 
 // beats are the time stamps that the store does not have yet.
@@ -131,19 +188,27 @@ func (b *beats) take() []Beat {
 	return list
 }
 
-// touchNowAndThen writes time stamps to the store until ctx is done, and what
-// is left then.
-func (r *Registry) touchNowAndThen(ctx context.Context) {
+// keepHouse lets the nodes grow older, and writes time stamps to the store,
+// until ctx is done, and what is left then.
+func (r *Registry) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(r.conf.TouchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			if r.usable() == nil {
+				r.sweep()
+				r.tellMoved(ctx)
+				r.purge(ctx)
+			}
 			r.flush(ctx)
+			r.keepHearing(ctx)
+			r.trim(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			r.flush(last)
+			r.keepHearing(last)
 			return
 		}
 	}

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Source is who speaks about a node. Each source has a section of its own in
 // the node.
@@ -15,6 +18,17 @@ const (
 	Import      Source = "import"  // documents that an operator brought
 	Trusted     Source = "trusted" // what the certificate or the operator says; never the node itself
 )
+
+// The registry's own sections: each is a mark on a node, and says nothing of it
+// besides. Their names are in stores.
+const (
+	byOperator Source = "deactivated" // Auth is who says so, Changed when
+	renamed    Source = "renamed"     // Auth is the node's new identity
+	collision  Source = "collision"   // Warnings say who collides
+)
+
+// speaks reports whether a section of this source shows that the node is alive.
+func (s Source) speaks() bool { return slices.Contains(precedence[:], s) }
 
 // Registration is what one message says about a node, as it was sent: nothing
 // in it has been checked but that it is well-formed.
@@ -53,4 +67,6 @@ type Receipt struct {
 	Changed  bool          // false: the node had said the same before
 	Warnings []string      // what was left out, and what looks odd
 	Next     time.Duration // when the registry wants to hear from the node again
+
+	before Identity // the node that was this machine before it got its name; empty: none known
 }

@@ -18,14 +18,25 @@ var ErrLoading = errors.New("the registry is still loading its nodes")
 // Config says how a registry works.
 type Config struct {
 	Store     Store     // nil: memory only
-	Lifecycle Lifecycle // when nodes are stale and expired
+	Lifecycle Lifecycle // when nodes are stale and expired, and forgotten
 
 	// Background lets Open return before the store is read; until then
 	// everything answers ErrLoading. See [Registry.Ready].
 	Background bool
 
-	// TouchEvery is how often the times of unchanged nodes are written to the
-	// store; 0: 30 s.
+	// Volatile are patterns of facts that differ in every registration, such
+	// as "memory.*.used": * is any one key, and a pattern holds all below it.
+	// Such facts can be asked for like others, but are no change: they are not
+	// written until something else is. Nil: [DefaultVolatile].
+	Volatile []string
+
+	Retention Retention // how long events are remembered
+
+	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
+	Deaf bool
+
+	// TouchEvery is how often nodes grow older, and the times of unchanged ones
+	// are written to the store; 0: 30 s.
 	TouchEvery time.Duration
 
 	Now func() time.Time // nil: time.Now
@@ -39,6 +50,10 @@ type Registry struct {
 	store    Store
 	rejected rejected
 	beats    beats
+	life     life
+	events   events
+	machines machines
+	volatile volatility
 	counts   counts
 
 	table   *table        // valid once loaded is closed and loadErr is nil
@@ -57,22 +72,33 @@ type Registry struct {
 //
 // The context bounds the reading, also in the background.
 func Open(ctx context.Context, c Config) (*Registry, error) {
+	c.Lifecycle = c.Lifecycle.complete()
+	c.Retention.Age = orDefault(c.Retention.Age, 90*24*time.Hour)
+	c.Retention.Bytes = orDefault(c.Retention.Bytes, 256<<20)
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
+	if c.Volatile == nil {
+		c.Volatile = DefaultVolatile()
+	}
+	if c.Store == nil {
+		c.Store = &MemoryStore{}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	r := &Registry{conf: c, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
-	if r.store == nil {
-		r.store = &MemoryStore{}
+	volatile, err := parseVolatility(c.Volatile)
+	if err != nil {
+		return nil, errors.Join(err, c.Store.Close())
 	}
+	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	r.life.deaf = c.Deaf
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
 	r.done.Go(func() {
 		r.load(ctx)
-		r.touchNowAndThen(background)
+		r.keepHouse(background)
 	})
 	if c.Background {
 		return r, nil
@@ -96,6 +122,12 @@ func (r *Registry) load(ctx context.Context) {
 		return
 	}
 	r.table = newTable(nodes)
+	for _, n := range nodes {
+		r.machines.knows(n.Identity, n.Facts, false)
+	}
+	if err := r.begin(ctx, nodes); err != nil {
+		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
+	}
 }
 
 // Ready waits until the store is read, and returns why it could not be.
@@ -129,7 +161,7 @@ func (r *Registry) Node(id string) (Node, bool) {
 		return Node{}, false
 	}
 	node := *n
-	node.State = r.conf.Lifecycle.State(n, r.conf.Now())
+	node.State = r.stateOf(n)
 	return node, true
 }
 
@@ -156,6 +188,19 @@ type Stats struct {
 	Unchanged uint64            // registrations that were accepted and said nothing new
 	Failed    uint64            // registrations that could not be stored
 	Refused   map[string]uint64 // by reason
+	Life      LifeStats
+}
+
+// LifeStats are the numbers of the lifecycle.
+type LifeStats struct {
+	States      map[State]int // nodes by state, as of the last look at all of them
+	DeafSince   time.Time     // zero: the registry can hear
+	FrozenSince time.Time     // zero: states are not frozen; see [Lifecycle.FreezeShare]
+	Collisions  int           // nodes as which more than one machine registers
+	Overdue     int           // nodes that are about to change state
+	Purged      uint64        // nodes that were forgotten
+	PurgeHeld   int           // nodes that would be forgotten but for [Lifecycle.PurgeShare]
+	Slow        uint64        // watchers that were given up because they fell behind
 }
 
 // counts are the countable part of Stats.
@@ -171,6 +216,7 @@ func (r *Registry) Stats() Stats {
 	}
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()
+		s.Life = r.lifeStats()
 	}
 	return s
 }

@@ -93,3 +93,17 @@ func TestRejectedIsBounded(t *testing.T) {
 		t.Errorf("counted %d, want 2500", got)
 	}
 }
+
+// TestABetterProofIsAChange: it is stored even where nothing else is new.
+func TestABetterProofIsAChange(t *testing.T) {
+	now := noon
+	store := &registry.MemoryStore{}
+	r := open(t, store, &now)
+	register(t, r, registry.Registration{Identity: "db1", Auth: "psk"})
+	if receipt := register(t, r, registry.Registration{Identity: "db1", Auth: "cert"}); !receipt.Changed {
+		t.Error("a certificate after a shared key is no change")
+	}
+	if n, _ := open(t, store, &now).Node("db1"); n.Auth != "cert" {
+		t.Errorf("after a restart auth is %q, want cert", n.Auth)
+	}
+}

@@ -34,6 +34,16 @@ type Store interface {
 	Close() error
 }
 
+// Keeper is what a [Store] may do besides: keep small things of the registry's
+// own, by name.
+type Keeper interface {
+	// Keep stores a value, durably.
+	Keep(ctx context.Context, name string, value []byte) error
+
+	// Kept returns a value, nil if there is none.
+	Kept(ctx context.Context, name string) ([]byte, error)
+}
+
 // Beat is a registration that changed nothing: all that moves in a section.
 type Beat struct {
 	Identity Identity
@@ -41,6 +51,7 @@ type Beat struct {
 	Sequence uint64
 	Sent     time.Time
 	Received time.Time
+	Learnt   time.Duration // as in the section; a store may lose it
 }
 
 // Touched returns n with a beat's times, unless it knows nothing of the source
@@ -51,11 +62,14 @@ func (n Node) Touched(b Beat) Node {
 		return n
 	}
 	s := *old
-	s.Sequence, s.Sent, s.Received = b.Sequence, b.Sent, b.Received
+	s.Sequence, s.Sent, s.Received, s.Learnt = b.Sequence, b.Sent, b.Received, b.Learnt
 	sections := maps.Clone(n.Sections)
 	sections[b.Source] = &s
 	n.Sections = sections
-	if b.Source != Trusted && s.Received.After(n.LastSeen) {
+	if s.Learnt != old.Learnt {
+		n.Learnt = learnt(sections)
+	}
+	if b.Source.speaks() && s.Received.After(n.LastSeen) {
 		n.LastSeen = s.Received
 	}
 	return n

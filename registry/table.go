@@ -59,6 +59,36 @@ func (t *table) put(n *Node, moved bool) {
 	}
 }
 
+// remove takes a node out.
+func (t *table) remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i, found := t.find(key)
+	if !found {
+		return
+	}
+	t.words.count(t.sorted[i], -1)
+	t.sorted = slices.Delete(t.sorted, i, i+1)
+	delete(t.byKey, key)
+	t.revision++
+}
+
+// all returns every node, by identity.
+func (t *table) all() []*Node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Clone(t.sorted)
+}
+
+// countStates counts the nodes by state.
+func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
+	counts := map[State]int{}
+	for _, n := range t.all() {
+		counts[l.state(n, h)]++
+	}
+	return counts
+}
+
 // find returns where a key is in sorted, or would be.
 func (t *table) find(key string) (int, bool) {
 	return slices.BinarySearchFunc(t.sorted, key, func(n *Node, key string) int {

@@ -14,7 +14,7 @@ import (
 )
 
 // usualNode is a node of usual size: 9 KB of JSON.
-func usualNode(b *testing.B, i int) registry.Node {
+func usualNode(b testing.TB, i int) registry.Node {
 	b.Helper()
 	body, err := os.ReadFile("../testdata/node.json")
 	if err != nil {

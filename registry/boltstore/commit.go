@@ -20,7 +20,8 @@ const maxGroup = 1000
 // write is one key to be set, or deleted if its value is nil.
 type write struct {
 	bucket, key, value []byte
-	unless             func(old []byte) bool // it is left out where this holds for the value there is; nil: never
+	unless             func(old []byte) bool   // it is left out where this holds for the value there is; nil: never
+	from               func(old []byte) []byte // makes the value; nil: it is value
 }
 
 // change is a set of writes that are made together, and where the outcome goes.
@@ -96,6 +97,9 @@ func (s *Store) write(group []change) error {
 			b := tx.Bucket(w.bucket)
 			if w.unless != nil && w.unless(b.Get(w.key)) {
 				continue
+			}
+			if w.from != nil {
+				w.value = w.from(b.Get(w.key))
 			}
 			var err error
 			if w.value == nil {

@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	s, err := boltstore.Open(context.Background(), path)
 	if err == nil {
-		err = map[string]func(*boltstore.Store, string) error{"write": writeForEver, "full": fillTheDisk}[role](s, path)
+		err = map[string]func(*boltstore.Store, string) error{"write": writeForEver, "register": registerForEver, "full": fillTheDisk}[role](s, path)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,7 +49,7 @@ func TestMain(m *testing.M) {
 func TestKillLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nodes.db")
 	acknowledged := map[string]int64{}
-	for round := range 10 {
+	for round := range rounds(t) {
 		child := startChild(t, "write", path)
 		time.Sleep(time.Duration(50+rand.IntN(200)) * time.Millisecond)
 		if err := child.cmd.Process.Kill(); err != nil {
@@ -67,8 +69,121 @@ func TestKillLosesNothing(t *testing.T) {
 		t.Logf("round %d: %d acknowledged", round, len(said))
 	}
 	if len(acknowledged) == 0 {
-		t.Error("nothing was acknowledged in ten rounds")
+		t.Error("nothing was acknowledged in all rounds")
 	}
+}
+
+// soakEnv is how often the kill tests kill; 10 times without it.
+const soakEnv = "MUSTER_SOAK_ROUNDS"
+
+func rounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(soakEnv)
+	if text == "" {
+		return 10
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", soakEnv, err)
+	}
+	return n
+}
+
+// TestKillLosesNoRegistration kills a process with a loaded registry, again and
+// again: every registration that was acknowledged is there, none is half there,
+// and its change is in the history.
+func TestKillLosesNoRegistration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nodes.db")
+	acknowledged, total := map[string]int64{}, 0
+	for round := range rounds(t) {
+		child := startChild(t, "register", path)
+		time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond)
+		if err := child.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		said := child.acknowledged(t)
+		if err := child.cmd.Wait(); err == nil {
+			t.Fatal("the child ended by itself")
+		}
+		maps.Copy(acknowledged, said)
+		total += len(said)
+		r, err := registry.Open(t.Context(), registry.Config{Store: open(t, path)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		remembered := lastTurns(t, r)
+		for id, turn := range acknowledged {
+			n, _ := r.Node(id)
+			stored, _ := n.Facts["turn"].(int64)
+			if stored < turn || n.Facts["again"] != n.Facts["turn"] {
+				t.Errorf("round %d: %s is at turn %d and %v, and turn %d was acknowledged", round, id, stored, n.Facts["again"], turn)
+			}
+			if got, ok := remembered[strings.ToLower(id)]; ok && got != stored {
+				t.Errorf("round %d: the history of %s ends at turn %d, the node is at %d", round, id, got, stored)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d acknowledged", total)
+	if total == 0 {
+		t.Error("nothing was acknowledged in all rounds")
+	}
+}
+
+// lastTurns reads from the history the turn that each node changed to last.
+func lastTurns(t *testing.T, r *registry.Registry) map[string]int64 {
+	t.Helper()
+	turns := map[string]int64{}
+	err := r.Events(t.Context(), registry.EventRange{}, func(e registry.Event) error {
+		for _, c := range e.Changes {
+			if c.Path != "turn" {
+				continue
+			}
+			n, err := strconv.ParseInt(string(c.New), 10, 64)
+			if err != nil {
+				return err
+			}
+			turns[e.Identity.Key()] = n
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return turns
+}
+
+// registerForEver is the child of the kill test of a registry.
+func registerForEver(s *boltstore.Store, _ string) error {
+	r, err := registry.Open(context.Background(), registry.Config{Store: s, TouchEvery: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	begin := time.Now().UnixNano()
+	var saying sync.Mutex
+	failed := make(chan error)
+	for w := range 8 {
+		go func() {
+			var reg registry.Registration
+			for i := int64(0); ; i++ {
+				if i%3 < 2 { // else the same again, but for what is volatile
+					reg = registry.Registration{Identity: fmt.Sprintf("W%d-%d", w, i%20), Facts: turn("x", begin+i).Facts}
+				}
+				reg.Facts = maps.Clone(reg.Facts)
+				reg.Facts["uptime"] = i
+				if _, err := r.Register(context.Background(), reg); err != nil {
+					failed <- err
+					return
+				}
+				saying.Lock()
+				fmt.Println(reg.Identity, reg.Facts["turn"])
+				saying.Unlock()
+			}
+		}()
+	}
+	return <-failed
 }
 
 // TestAFullDiskIsSaidAndSurvived uses a limit on the size of files, which fails

@@ -9,11 +9,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-
-	"muster/registry"
 )
 
 // lockWait is how long Open waits for another process to let go of the file.
@@ -38,13 +35,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("preparing the store %s: %w", path, plain(err))
 	}
 	s := &Store{path: path, db: db, changes: make(chan change), closing: make(chan struct{})}
-	s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true))
-	if err == nil {
-		s.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4*registry.MaxBody))
-	}
-	if err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("preparing compression: %w", err)
+	if err := s.openCodec(); err != nil {
+		_ = db.Close() // the first error says more
+		return nil, err
 	}
 	s.committed.Go(s.commits)
 	return s, nil
@@ -65,7 +58,7 @@ func syncFolder(dir string) error {
 // prepare makes the buckets of a new file. The format of an old one was looked
 // at before.
 func prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, nodeBucket, seenBucket} {
+	for _, name := range [][]byte{metaBucket, nodeBucket, seenBucket, eventBucket, historyBucket, dictionaryBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

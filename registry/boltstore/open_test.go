@@ -3,6 +3,7 @@ package boltstore_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -206,5 +207,56 @@ func write(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTheDictionary: nodes after the first ten take a fraction, all of them are
+// read back, and a damaged dictionary is noticed.
+func TestTheDictionary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nodes.db")
+	const rounds, each = 3, 8
+	for round := range rounds {
+		s := open(t, path)
+		if err := s.Load(t.Context(), func(registry.Node) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for i := range each {
+			if err := s.Put(t.Context(), usualNode(t, round*each+i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closeStore(t, s)
+	}
+	s := open(t, path)
+	found := 0
+	if err := s.Load(t.Context(), func(n registry.Node) error {
+		found++
+		if want := usualNode(t, found-1); string(registry.AppendRecord(nil, &n)) != string(registry.AppendRecord(nil, &want)) {
+			t.Errorf("%s reads back as another", n.Identity)
+		}
+		return nil
+	}); err != nil || found != rounds*each {
+		t.Errorf("read %d nodes, %v", found, err)
+	}
+	closeStore(t, s)
+
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		first := len(tx.Bucket([]byte("nodes")).Get([]byte("node00000.example.net")))
+		last := len(tx.Bucket([]byte("nodes")).Get([]byte("node00023.example.net")))
+		t.Logf("%d bytes without the dictionary, %d with it", first, last)
+		if last*3 > first {
+			t.Errorf("%d bytes without the dictionary, %d with it; want a third at most", first, last)
+		}
+		return tx.Bucket([]byte("dictionaries")).Put([]byte{1}, []byte("damaged"))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := boltstore.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "damaged: dictionary 01") {
+		t.Errorf("opened with a damaged dictionary: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -16,16 +17,21 @@ const noDictionary = 0
 var errChecksum = errors.New("its checksum does not fit")
 
 // pack is a node as it is stored. The compressed form has a checksum.
-func (s *Store) pack(n *registry.Node) []byte {
+func (s *Store) pack(ctx context.Context, n *registry.Node) []byte {
 	record := registry.AppendRecord(make([]byte, 0, 16<<10), n)
-	return s.enc.EncodeAll(record, []byte{noDictionary})
+	if s.codec.Load().number == noDictionary {
+		s.sample(ctx, n, record)
+	}
+	c := s.codec.Load()
+	return c.enc.EncodeAll(record, []byte{c.number})
 }
 
 func (s *Store) unpack(value []byte) (registry.Node, error) {
-	if len(value) == 0 || value[0] != noDictionary {
+	c := s.codec.Load()
+	if len(value) == 0 || value[0] > c.number {
 		return registry.Node{}, errors.New("it is compressed in a way that this version does not know")
 	}
-	record, err := s.dec.DecodeAll(value[1:], nil)
+	record, err := c.dec.DecodeAll(value[1:], nil)
 	if err != nil {
 		return registry.Node{}, errChecksum
 	}
@@ -38,24 +44,33 @@ func seenKey(id registry.Identity, source registry.Source) []byte {
 	return append(append([]byte(id.Key()), 0), source...)
 }
 
-func packTimes(sequence uint64, sent, received time.Time) []byte {
-	v := binary.BigEndian.AppendUint64(nil, sequence)
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(sent)))
-	v = binary.BigEndian.AppendUint64(v, uint64(millis(received)))
+// packTimes is what moves in a section as it is stored.
+func packTimes(b registry.Beat) []byte {
+	v := binary.BigEndian.AppendUint64(nil, b.Sequence)
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Sent)))
+	v = binary.BigEndian.AppendUint64(v, uint64(millis(b.Received)))
+	if b.Learnt > 0 {
+		v = binary.BigEndian.AppendUint64(v, uint64(b.Learnt))
+	}
 	return binary.BigEndian.AppendUint32(v, crc32.ChecksumIEEE(v))
 }
 
 func unpackBeat(id registry.Identity, source registry.Source, v []byte) (registry.Beat, error) {
-	if len(v) != 28 || binary.BigEndian.Uint32(v[24:]) != crc32.ChecksumIEEE(v[:24]) {
+	const short, long = 28, 36 // bytes, without and with what is learnt
+	if len(v) != short && len(v) != long || binary.BigEndian.Uint32(v[len(v)-4:]) != crc32.ChecksumIEEE(v[:len(v)-4]) {
 		return registry.Beat{}, errChecksum
 	}
-	return registry.Beat{
+	b := registry.Beat{
 		Identity: id,
 		Source:   source,
 		Sequence: binary.BigEndian.Uint64(v),
 		Sent:     moment(int64(binary.BigEndian.Uint64(v[8:]))),
 		Received: moment(int64(binary.BigEndian.Uint64(v[16:]))),
-	}, nil
+	}
+	if len(v) == long {
+		b.Learnt = time.Duration(binary.BigEndian.Uint64(v[24:]))
+	}
+	return b, nil
 }
 
 // millis is a time as milliseconds since 1970; the zero time is 0.

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
-	"github.com/klauspost/compress/zstd"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
@@ -29,30 +29,39 @@ var (
 type Store struct {
 	path string
 	db   *bolt.DB
-	enc  *zstd.Encoder
-	dec  *zstd.Decoder
+
+	codec   atomic.Pointer[codec]
+	sampler sampler
 
 	changes   chan change
 	closing   chan struct{} // closed by Close
 	committed sync.WaitGroup
 }
 
-var _ registry.Store = (*Store)(nil)
+var (
+	_ registry.Store  = (*Store)(nil)
+	_ registry.Keeper = (*Store)(nil)
+)
 
 // errClosed is what a change gets that comes after Close.
 var errClosed = errors.New("the store is closed")
 
 // Put implements [registry.Store].
 func (s *Store) Put(ctx context.Context, nodes ...registry.Node) error {
+	return s.commit(ctx, s.puts(ctx, nodes))
+}
+
+// puts is what is written for nodes.
+func (s *Store) puts(ctx context.Context, nodes []registry.Node) []write {
 	var writes []write
 	for i := range nodes {
 		n := &nodes[i]
-		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(n)})
+		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(ctx, n)})
 		for source, section := range n.Sections {
-			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(section.Sequence, section.Sent, section.Received)})
+			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
 		}
 	}
-	return s.commit(ctx, writes)
+	return writes
 }
 
 // Touch implements [registry.Store]. The times that Put wrote tell whether a
@@ -61,7 +70,7 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 	writes := make([]write, len(beats))
 	for i, b := range beats {
 		writes[i] = write{
-			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b.Sequence, b.Sent, b.Received),
+			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b),
 			unless: func(old []byte) bool {
 				known, err := unpackBeat(b.Identity, b.Source, old)
 				return err != nil || b.Received.Before(known.Received)
@@ -105,6 +114,7 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 			if err != nil || n.Identity.Key() != string(key) {
 				return damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
 			}
+			s.sampleLoaded(&n)
 			prefix := seenKey(n.Identity, "")
 			for k, v := seen.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = seen.Next() {
 				beat, err := unpackBeat(n.Identity, registry.Source(k[len(prefix):]), v)
@@ -118,6 +128,23 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 	})
 }
 
+// Keep implements [registry.Keeper].
+func (s *Store) Keep(ctx context.Context, name string, value []byte) error {
+	return s.commit(ctx, []write{{bucket: metaBucket, key: []byte(keepPrefix + name), value: value}})
+}
+
+// Kept implements [registry.Keeper].
+func (s *Store) Kept(_ context.Context, name string) (value []byte, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(metaBucket).Get([]byte(keepPrefix + name)))
+		return nil
+	})
+	return value, err
+}
+
+// keepPrefix begins the keys of what is kept for the registry.
+const keepPrefix = "keep."
+
 // Close implements [registry.Store].
 func (s *Store) Close() error {
 	select {
@@ -127,7 +154,7 @@ func (s *Store) Close() error {
 	}
 	close(s.closing)
 	s.committed.Wait()
-	s.dec.Close()
+	s.codec.Load().dec.Close()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("closing the store %s: %w", s.path, plain(err))
 	}

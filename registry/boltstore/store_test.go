@@ -25,3 +25,10 @@ func open(t testing.TB, path string) *boltstore.Store {
 	}
 	return s
 }
+
+func TestJournal(t *testing.T) {
+	registrytest.TestJournal(t, func(t *testing.T) registrytest.Opener {
+		path := filepath.Join(t.TempDir(), "nodes.db")
+		return func(t *testing.T) registry.Store { return open(t, path) }
+	})
+}

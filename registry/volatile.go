@@ -1,0 +1,121 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DefaultVolatile are the paths of facts that differ in every registration, as
+// Facter names them: uptime, load, what is free and used.
+func DefaultVolatile() []string {
+	return []string{
+		"uptime", "uptime_days", "uptime_hours", "uptime_seconds", "system_uptime",
+		"load_averages",
+		"memoryfree", "memoryfree_mb", "swapfree", "swapfree_mb",
+		"memory.*.available", "memory.*.available_bytes", "memory.*.capacity", "memory.*.used", "memory.*.used_bytes",
+		"mountpoints.*.available", "mountpoints.*.available_bytes", "mountpoints.*.capacity", "mountpoints.*.used", "mountpoints.*.used_bytes",
+	}
+}
+
+// volatility is a set of paths of facts, as a tree: the key "*" is any key. An
+// empty one, as opposed to nil, is the end of a path and holds all below it.
+type volatility map[string]volatility
+
+// parseVolatility reads patterns such as "memory.*.used". A part in double
+// quotes may hold dots.
+func parseVolatility(patterns []string) (volatility, error) {
+	root := volatility{}
+	for _, pattern := range patterns {
+		parts := splitPath(strings.TrimPrefix(pattern, "facts."))
+		if slices.Contains(parts, "") {
+			return nil, fmt.Errorf("the pattern %s of volatile facts has an empty part", quoted(pattern))
+		}
+		root.add(parts)
+	}
+	return root, nil
+}
+
+// add puts in a path, unless a shorter one holds it already.
+func (v volatility) add(parts []string) {
+	next, known := v[parts[0]]
+	switch {
+	case len(parts) == 1:
+		v[parts[0]] = volatility{}
+	case known && len(next) == 0:
+		// All below is volatile.
+	default:
+		if !known {
+			next = volatility{}
+			v[parts[0]] = next
+		}
+		next.add(parts[1:])
+	}
+}
+
+// under returns what holds below a key, and whether the key itself is volatile.
+func (v volatility) under(key string) (below volatility, whole bool) {
+	named, isNamed := v[key]
+	every, isEvery := v["*"]
+	switch {
+	case isNamed && len(named) == 0, isEvery && len(every) == 0:
+		return nil, true
+	case !isNamed:
+		return every, false
+	case !isEvery:
+		return named, false
+	}
+	both := maps.Clone(named)
+	for k, sub := range every {
+		if old, ok := both[k]; !ok || len(old) > 0 {
+			both[k] = sub
+		}
+	}
+	return both, false
+}
+
+// hash fills in what tells whether a section changed: Hash for all but the
+// volatile facts, moving for those.
+func (v volatility) hash(s *Section) {
+	b := make([]byte, 0, 16<<10)
+	b, moving := v.split(b, nil, s.Facts)
+	b = appendStrings(b, s.Classes)
+	b = appendStrings(b, s.Agents)
+	b = appendStrings(b, s.Collectives)
+	b = strconv.AppendInt(b, int64(s.Interval), 10)
+	sum := sha256.Sum256(b)
+	s.Hash = hex.EncodeToString(sum[:16])
+	s.moving = sha256.Sum256(moving)
+}
+
+// split writes an object without its volatile parts, and those apart.
+func (v volatility) split(stable, moving []byte, m map[string]any) (s, mv []byte) {
+	var room [64]string
+	keys := slices.AppendSeq(room[:0], maps.Keys(m))
+	slices.Sort(keys)
+	stable = append(stable, '{')
+	for _, k := range keys {
+		below, whole := v.under(k)
+		switch {
+		case whole:
+			moving = append(appendString(moving, k), ':')
+			moving = append(appendValue(moving, m[k]), ',')
+			continue
+		case stable[len(stable)-1] != '{':
+			stable = append(stable, ',')
+		}
+		stable = append(appendString(stable, k), ':')
+		if inner, ok := m[k].(map[string]any); ok && len(below) > 0 {
+			moving = append(appendString(moving, k), '{')
+			stable, moving = below.split(stable, moving, inner)
+			moving = append(moving, '}')
+			continue
+		}
+		stable = appendValue(stable, m[k])
+	}
+	return append(stable, '}'), moving
+}
