@@ -100,6 +100,10 @@ func BenchmarkIndex(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	for _, name := range []string{"os.name", "rack"} {
+		p := parse(b, "nq:"+name+"=x").Filter.(*query.Compare).Path
+		b.Run("histogram "+name, func(b *testing.B) { timed(b, func() { everything.Histogram(p) }) })
+	}
 	b.Run("names of all", func(b *testing.B) { timed(b, func() { everything.Identities() }) })
 	benchmarkPut(b, ix)
 }

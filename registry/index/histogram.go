@@ -19,12 +19,17 @@ type Count struct {
 // or with null, do not count.
 func (s *Set) Histogram(p query.Path) []Count {
 	joined := map[string]*Count{}
+	var scratch []byte
 	add := func(v any, nodes int) {
-		key := keyText(v)
-		if c := joined[key]; c != nil {
+		if text, ok := v.(string); ok { // as JSON has it, but for what it escapes
+			scratch = append(append(scratch[:0], '"'), text...)
+		} else {
+			scratch = append(scratch[:0], keyText(v)...)
+		}
+		if c := joined[string(scratch)]; c != nil {
 			c.Nodes += nodes
 		} else {
-			joined[key] = &Count{detached(v), nodes}
+			joined[string(scratch)] = &Count{detached(v), nodes}
 		}
 	}
 	for i := range s.parts {
@@ -45,9 +50,13 @@ func (s *Set) histogram(i int, p query.Path, add func(v any, nodes int)) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
-	members := make(slots, len(shard.live))
-	for slot := range s.each(i) {
-		members[slot>>6] |= 1 << (slot & 63)
+	members := s.parts[i].slots.clone()
+	members.keep(shard.live)
+	if shard.clock != s.parts[i].clock {
+		clear(members)
+		for slot := range s.each(i) {
+			members[slot>>6] |= 1 << (slot & 63)
+		}
 	}
 	switch p.Field {
 	case "classes", "agents", "collectives":
@@ -73,22 +82,28 @@ func (s *Set) histogram(i int, p query.Path, add func(v any, nodes int)) {
 		}
 		return
 	}
-	for at, nodes := range k.plain.tally(members) {
+	k.plain.tally(members, func(at cell, nodes int) {
 		if v := shard.forest.value(at); v != nil {
 			add(v, nodes)
 		}
-	}
+	})
 }
 
 // tally counts the cells of members.
-func (c *column) tally(members slots) map[cell]int {
-	counts := map[cell]int{}
+func (c *column) tally(members slots, add func(at cell, nodes int)) {
 	if c.small == nil {
+		var counts tally
 		for slot := range members.all() {
-			counts[c.get(slot)]++
+			counts.add(c.get(slot).code)
 		}
-		return counts
+		for i, n := range counts.nodes {
+			if n > 0 {
+				add(cell{code: counts.codes[i]}, n)
+			}
+		}
+		return
 	}
+	counts := map[cell]int{} // of numbers
 	var bytes [256]int
 	for w, m := range members {
 		if m == 0 || w*64 >= len(c.small) {
@@ -112,10 +127,47 @@ func (c *column) tally(members slots) map[cell]int {
 	}
 	for i, known := range c.dict {
 		if n := bytes[i+firstLocal]; n > 0 {
-			counts[cell{code: known}] += n
+			add(cell{code: known}, n)
 		}
 	}
-	return counts
+	for at, n := range counts {
+		add(at, n)
+	}
+}
+
+// tally is a hash table that counts codes.
+type tally struct {
+	codes []code
+	nodes []int // 0: free
+	used  int
+}
+
+func (t *tally) add(c code) {
+	if 2*t.used >= len(t.codes) {
+		old := *t
+		*t = tally{make([]code, max(256, 4*len(old.codes))), make([]int, max(256, 4*len(old.codes))), old.used}
+		for i, n := range old.nodes {
+			if n > 0 {
+				t.nodes[t.find(old.codes[i])] = n
+			}
+		}
+	}
+	i := t.find(c)
+	if t.nodes[i] == 0 {
+		t.used++
+	}
+	t.nodes[i]++
+}
+
+// find returns where a code is counted, or will be.
+func (t *tally) find(c code) int {
+	mask := len(t.codes) - 1
+	i := int(uint32(c)*2654435769>>7) & mask
+	for t.nodes[i] > 0 && t.codes[i] != c {
+		i = (i + 1) & mask
+	}
+	t.codes[i] = c
+	return i
 }
 
 // And returns the nodes that are in both sets, which are of one index.
