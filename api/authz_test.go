@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite golden files with what the code
 // it in is a decision.
 func TestAuthorisationMatrix(t *testing.T) {
 	tokens := &api.TokenStore{Path: filepath.Join(t.TempDir(), "tokens.json")}
-	s, err := api.New(api.Config{Registry: &fake{nodes: fleet()}, Tokens: tokens, Log: slog.New(slog.DiscardHandler)})
+	s, err := api.New(api.Config{Registry: &fake{nodes: fleet()}, Life: noLife{}, Tokens: tokens, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,5 +31,5 @@ func (s *Server) readyz(c echo.Context) error {
 		}
 		return fail(http.StatusServiceUnavailable, "not ready: %s: %v", check.Name, err)
 	}
-	return writeJSON(c, http.StatusOK, map[string]string{"status": "ready"})
+	return writeJSON(c, http.StatusOK, map[string]any{"status": "ready", "warnings": s.standing()})
 }

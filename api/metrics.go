@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +43,8 @@ func newMetrics(r Registry, log *slog.Logger) *metrics {
 type collector struct {
 	registry                             Registry
 	ready, nodes, registrations, refused *prometheus.Desc
+
+	alarm, overdue, colliding, forgotten, held, slow *prometheus.Desc
 }
 
 func newCollector(r Registry) *collector {
@@ -52,12 +55,22 @@ func newCollector(r Registry) *collector {
 		registrations: prometheus.NewDesc("muster_registrations_total",
 			"Registrations from every door, by result: changed, unchanged, refused, failed.", []string{"result"}, nil),
 		refused: prometheus.NewDesc("muster_registrations_rejected_total", "Registrations refused, by reason.", []string{"reason"}, nil),
+
+		alarm: prometheus.NewDesc("muster_states_stand_still",
+			"1 while nodes do not grow older: deaf, the registry can not hear them; frozen, too many fell silent at once.", []string{"why"}, nil),
+		overdue:   prometheus.NewDesc("muster_nodes_overdue", "Nodes that are about to change state.", nil, nil),
+		colliding: prometheus.NewDesc("muster_nodes_colliding", "Nodes as which more than one machine registers.", nil, nil),
+		forgotten: prometheus.NewDesc("muster_nodes_forgotten_total", "Nodes that were silent for so long that they were forgotten.", nil, nil),
+		held:      prometheus.NewDesc("muster_nodes_held", "Nodes that would be forgotten if that were not too many at once.", nil, nil),
+		slow:      prometheus.NewDesc("muster_watchers_dropped_total", "Watchers that were given up because they fell behind.", nil, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.ready, c.nodes, c.registrations, c.refused} {
+	for _, d := range []*prometheus.Desc{
+		c.ready, c.nodes, c.registrations, c.refused, c.alarm, c.overdue, c.colliding, c.forgotten, c.held, c.slow,
+	} {
 		out <- d
 	}
 }
@@ -77,7 +90,26 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.registrations, stats.Unchanged, "unchanged")
 	counter(c.registrations, stats.Failed, "failed")
 	counter(c.registrations, refused, "refused")
+	c.collectLife(out, stats.Life)
 	c.collectNodes(out)
+}
+
+func (c *collector) collectLife(out chan<- prometheus.Metric, l registry.LifeStats) {
+	number := func(d *prometheus.Desc, kind prometheus.ValueType, n float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, kind, n, labels...)
+	}
+	for why, since := range map[string]time.Time{"deaf": l.DeafSince, "frozen": l.FrozenSince} {
+		on := 0.0
+		if !since.IsZero() {
+			on = 1
+		}
+		number(c.alarm, prometheus.GaugeValue, on, why)
+	}
+	number(c.overdue, prometheus.GaugeValue, float64(l.Overdue))
+	number(c.colliding, prometheus.GaugeValue, float64(l.Collisions))
+	number(c.forgotten, prometheus.CounterValue, float64(l.Purged))
+	number(c.held, prometheus.GaugeValue, float64(l.PurgeHeld))
+	number(c.slow, prometheus.CounterValue, float64(l.Slow))
 }
 
 // collectNodes counts nodes by state; there are none while they are loaded.

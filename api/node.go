@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,9 +20,8 @@ func (s *Server) node(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if p := principalOf(c); p.Role == NodeRole && !strings.EqualFold(p.Name, name) {
-		return fail(http.StatusForbidden, "%s has the role node, and may not read %s", p.Name, cut(name, 60)).
-			hint("a node reads itself only")
+	if err := itself(c, name); err != nil {
+		return err
 	}
 	n, err := s.nodeNamed(c.Request().Context(), name)
 	if err != nil {
@@ -69,6 +67,15 @@ func whole(n *registry.Node) map[string]any {
 		sections[source] = out
 	}
 	out := map[string]any{"sections": sections}
+	if n.Deactivated != nil {
+		out["deactivated"] = map[string]any{"by": n.Deactivated.By, "at": n.Deactivated.At.UTC()}
+	}
+	if n.RenamedTo != "" {
+		out["renamed_to"] = n.RenamedTo
+	}
+	if n.Learnt > 0 {
+		out["learnt"] = int64(n.Learnt / time.Second)
+	}
 	for _, key := range nodeKeys {
 		out[key] = nodeValue(n, key)
 	}

@@ -25,6 +25,8 @@ const (
 	maxAsk           = 1 << 20
 	maxRegistrations = 8 << 20
 	maxCertify       = 64 << 10
+	maxWord          = 1 << 10 // where no body is wanted
+	maxBackup        = 64 << 30
 	maxCompressed    = 1 << 20
 	maxRatio         = 100 // uncompressed to compressed
 )
@@ -36,6 +38,7 @@ func (s *Server) table() []route {
 	oneself := []Role{Reader, Operator, Admin, Forwarder, NodeRole}
 	look := []Role{Reader, Operator, Admin}
 	operate := []Role{Operator, Admin}
+	admin := []Role{Admin}
 	tell := []Role{Admin, Forwarder, NodeRole}
 	return []route{
 		{"GET", "/v1/search", ask, 0, s.search},
@@ -48,6 +51,16 @@ func (s *Server) table() []route {
 		{"GET", "/v1/explain", ask, 0, s.explain},
 		{"GET", "/v1/why", ask, 0, s.why},
 		{"GET", "/v1/complete", ask, 0, s.complete},
+		{"GET", "/v1/nodes/:identity/history", oneself, 0, s.alive(s.history)},
+		{"GET", "/v1/nodes/:identity/diff", oneself, 0, s.alive(s.diff)},
+		{"POST", "/v1/nodes/:identity/deactivate", operate, maxWord, s.alive(s.deactivate)},
+		{"POST", "/v1/nodes/:identity/reactivate", operate, maxWord, s.alive(s.reactivate)},
+		{"GET", "/v1/changes", look, 0, s.alive(s.changes)},
+		{"GET", "/v1/missing", ask, 0, s.missing},
+		{"GET", "/v1/watch", look, 0, s.alive(s.stream)},
+		{"POST", "/v1/thaw", operate, maxWord, s.alive(s.thaw)},
+		{"GET", "/v1/backup", admin, 0, s.alive(s.backup)},
+		{"POST", "/v1/restore", admin, maxBackup, s.alive(s.restore)},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},

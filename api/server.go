@@ -57,6 +57,7 @@ type Config struct {
 	Roles map[string]Role
 
 	Tokens  *TokenStore // nil: no tokens
+	Life    Life        // nil: the registry, if it is one
 	Joiner  Joiner      // nil: nobody can join here
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
@@ -78,6 +79,7 @@ type Server struct {
 	metrics *metrics
 	flights *flights
 	words   vocabularies
+	closing chan struct{} // closed when the server shuts down
 }
 
 // New returns a server that is ready to serve. The error says what in the
@@ -103,7 +105,10 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight)}
+	if c.Life == nil {
+		c.Life, _ = c.Registry.(Life)
+	}
+	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight), closing: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -156,6 +161,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	h.RegisterOnShutdown(func() { close(s.closing) }) // Serve is called once
 	var err error
 	done := make(chan struct{})
 	go func() {

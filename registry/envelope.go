@@ -20,8 +20,8 @@ const MaxBody = 8 << 20
 // in case is refused: readers would disagree about which one counts.
 var envelope = []string{"identity", "facts", "classes", "agents", "collectives", "interval", "lastseen"}
 
-// ours are the keys that AppendNode writes besides.
-var ours = []string{"state", "firstseen", "auth", "warnings", "sections"}
+// ours are the keys that those who show nodes write besides.
+var ours = []string{"state", "firstseen", "auth", "warnings", "sections", "learnt", "deactivated", "renamed_to"}
 
 // DecodeRegistration reads the JSON body of a registration:
 //

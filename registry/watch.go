@@ -113,6 +113,9 @@ func (r *Registry) Watch(ctx context.Context, d Discovery, after uint64, see fun
 	if err != nil {
 		return err
 	}
+	if err := r.reaches(ctx, after); err != nil {
+		return err
+	}
 	if err := see(Watched{What: Began, Event: Event{ID: position, At: r.conf.Now().UTC()}}); err != nil {
 		return err
 	}
@@ -124,6 +127,9 @@ func (r *Registry) Watch(ctx context.Context, d Discovery, after uint64, see fun
 	for {
 		select {
 		case e := <-w.events:
+			if e.ID <= after {
+				continue
+			}
 			what, ok := r.moved(d, e.Identity, members)
 			if !ok {
 				continue
@@ -201,14 +207,20 @@ func (r *Registry) names(d Discovery, doc *query.Document) bool {
 		query.Matches(d.Query.Filter, doc, r.conf.Now())
 }
 
+// reaches reports whether all that happened after an event is remembered.
+func (r *Registry) reaches(ctx context.Context, after uint64) error {
+	if after == 0 {
+		return nil
+	}
+	first, last, err := r.eventBounds(ctx)
+	if err == nil && (first == 0 || first > after || last < after) {
+		err = ErrTooOld
+	}
+	return err
+}
+
 // catchUp tells of each node what became of it between two events.
 func (r *Registry) catchUp(ctx context.Context, d Discovery, after, until uint64, members map[string]bool, see func(Watched) error) error {
-	if first, _, err := r.eventBounds(ctx); err != nil || first == 0 || first > after {
-		if err == nil {
-			err = ErrTooOld
-		}
-		return err
-	}
 	byNode := map[string][]Event{}
 	last := map[string]Event{} // of each node until then
 	err := r.Events(ctx, EventRange{After: after}, func(e Event) error {

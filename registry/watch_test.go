@@ -201,17 +201,15 @@ func TestWatchersMissNothing(t *testing.T) {
 func TestWatchRefusals(t *testing.T) {
 	now := noon
 	r := open(t, nil, &now)
-	for q, after := range map[string]uint64{"changed os within 2d": 0, "a=b and identity in { c }": 0, "a=b": 17} {
-		w := startWatch(t, r, q, after, nil)
-		if after > 0 {
-			register(t, r, registry.Registration{Identity: "db1"})
-			w.end(t)
-			w = startWatch(t, r, q, after, nil)
-			if err := <-w.done; !errors.Is(err, registry.ErrTooOld) {
-				t.Errorf("%s after %d: %v", q, after, err)
-			}
-			continue
+	for i, after := range []uint64{17, 1 << 60} { // from before the first event, and of another store
+		w := startWatch(t, r, "a=b", after, nil)
+		if err := <-w.done; !errors.Is(err, registry.ErrTooOld) {
+			t.Errorf("after %d: %v", after, err)
 		}
+		register(t, r, registry.Registration{Identity: fmt.Sprint("db", i)})
+	}
+	for _, q := range []string{"changed os within 2d", "a=b and identity in { c }"} {
+		w := startWatch(t, r, q, 0, nil)
 		if err := <-w.done; err == nil || !strings.Contains(err.Error(), "can not be watched") {
 			t.Errorf("%s: %v", q, err)
 		}
