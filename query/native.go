@@ -191,7 +191,7 @@ func (l *lowerer) term(n *notNode) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Compare{Path: Path{Field: "classes"}, Op: "=~", Value: v, Quant: "any", View: l.patternView("class"), Start: start, End: start + len(n.Regex)}, nil
+		return l.classPattern(v, start, start+len(n.Regex)), nil
 	case n.Saved != "":
 		return l.savedFilter(n.Saved[1:], start, start+len(n.Saved))
 	case n.Exists != nil:
@@ -298,6 +298,10 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.HasPrefix(name, "/") && l.strict {
+			v, err := l.quotedPattern(name, start)
+			return l.classPattern(v, start, start+len(n.String)), err
+		}
 		if i := strings.IndexAny(name, "=<>"); i > 0 && l.strict {
 			return l.quotedFact(name, i, n, start)
 		}
@@ -318,6 +322,10 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 
 func classExpr(v Value, start, end int) Expr {
 	return &Compare{Path: Path{Field: "classes"}, Op: "=", Value: v, Quant: "any", View: "class", Start: start, End: end}
+}
+
+func (l *lowerer) classPattern(v Value, start, end int) Expr {
+	return &Compare{Path: Path{Field: "classes"}, Op: "=~", Value: v, Quant: "any", View: l.patternView("class"), Start: start, End: end}
 }
 
 // quotedFact reads a comparison that stands in quotes as a whole, as the
