@@ -103,7 +103,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.registry, err = registry.Open(ctx, registry.Config{Store: store, Background: true, Now: c.now, Log: c.log})
+	s.registry, err = registry.Open(ctx, registry.Config{Store: store, Background: true, Deaf: true, Now: c.now, Log: c.log})
 	return s, err
 }
 
@@ -298,6 +298,7 @@ func (s *site) serve(ctx context.Context) error {
 	}
 	parts := []func(context.Context) error{
 		client.Run,
+		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
 		receiver.Run,
 		func(ctx context.Context) error { return web.Serve(ctx, s.http) },
 	}
@@ -305,6 +306,27 @@ func (s *site) serve(ctx context.Context) error {
 		parts = append(parts, s.serveBroker)
 	}
 	return errors.Join(together(ctx, parts...), s.registry.Close())
+}
+
+// hearingEvery is how often it is looked whether the broker is reached.
+const hearingEvery = time.Second
+
+// tellHearing tells the registry whether it can hear its nodes, until ctx is
+// done.
+func (s *site) tellHearing(ctx context.Context, client *bus.Client) error {
+	tick := time.NewTicker(hearingEvery)
+	defer tick.Stop()
+	listening := s.listening
+	for {
+		s.registry.Hearing(client.Connected())
+		select {
+		case <-tick.C:
+		case <-listening:
+			listening = nil // once is enough
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (s *site) serveBroker(ctx context.Context) error {
