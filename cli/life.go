@@ -37,7 +37,7 @@ func (a *app) missingCommand() *cobra.Command {
 		Example: `  muster missing
   muster missing -F country=de --state stale`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := f.question(a, a, args)
+			values, err := f.question(a, args)
 			if err != nil {
 				return err
 			}
