@@ -23,15 +23,17 @@ type room struct {
 // the list is the design, and changing it is a decision (docs/decisions).
 var ladder = map[string]room{
 	"query":            {third: []string{"github.com/alecthomas/participle/v2"}},
+	"internal/near":    {},
 	"internal/durable": {third: []string{"golang.org/x/sys"}},
 	"internal/wire":    {ours: []string{"internal/durable"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/pki":     {ours: []string{"internal/durable"}},
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
 
-	"registry":     {ours: []string{"query"}, third: []string{"github.com/go-json-experiment/json"}},
+	"registry":     {ours: []string{"query", "registry/index"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/bus": {ours: []string{"internal/wire"}, third: []string{"github.com/go-stomp/stomp/v3"}},
 
+	"registry/index":        {ours: []string{"query"}},
 	"registry/boltstore":    {ours: []string{"registry"}, third: []string{"go.etcd.io/bbolt", "github.com/klauspost/compress"}},
 	"registry/mongostore":   {ours: []string{"registry", "query"}, third: []string{"go.mongodb.org/mongo-driver/v2"}},
 	"registry/registrytest": {ours: []string{"registry", "query"}},
@@ -41,13 +43,13 @@ var ladder = map[string]room{
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "registry", "query", "internal/pki"},
+		ours:  []string{"puppetfunc", "registry", "query", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/bus", "internal/pki", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/bus", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{
@@ -58,8 +60,9 @@ var ladder = map[string]room{
 	".": {ours: []string{"cli"}},
 
 	// What only tests and chores use.
-	"internal/tally":          {},
-	"internal/bus/rabbittest": {},
+	"registry/index/indextest": {ours: []string{"query"}},
+	"internal/tally":           {},
+	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},
 }

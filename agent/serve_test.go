@@ -62,7 +62,12 @@ func TestOddRequests(t *testing.T) {
 	} {
 		send(tt.change)
 		if tt.body == "" {
-			continue // the next reply must not be for this one
+			select {
+			case m := <-replies:
+				t.Errorf("%s: answered, to %s", tt.what, m.Destination)
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
 		}
 		select {
 		case m := <-replies:
@@ -73,9 +78,6 @@ func TestOddRequests(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("%s: no reply", tt.what)
 		}
-	}
-	if len(replies) != 0 {
-		t.Errorf("%d replies too many", len(replies))
 	}
 }
 

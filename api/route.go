@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"muster/internal/near"
 )
 
 // route is one row of the table: what is served, to whom, and how large a
@@ -126,8 +128,8 @@ func unknownKey(kind, key string, known []string) *Failure {
 	if len(known) == 0 {
 		return f.hint("this route takes none")
 	}
-	if near := nearest(key, known); near != "" {
-		return f.hint("did you mean %q?", near)
+	if word, steps := near.Word(cut(key, 60), known); steps < len(key)/3+2 {
+		return f.hint("did you mean %q?", word)
 	}
 	return f.hint("known are %s", strings.Join(known, ", "))
 }

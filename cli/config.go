@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"muster/internal/near"
 )
 
 // config is the settings file. Every key may be left out; the zero is said
@@ -34,6 +36,8 @@ type config struct {
 	Collectives    []string `yaml:"collectives"`     // empty: the main one
 	Identity       string   `yaml:"identity"`        // empty: the host's full name
 	OperatorDir    string   `yaml:"operator_dir"`    // key pair that seals requests to nodes
+
+	Saved map[string]string `yaml:"saved"` // queries by name, for @name
 
 	Data  string      `yaml:"data"` // folder of serve or agent; empty: below the user's state, /var/lib/muster for root
 	Serve serveConfig `yaml:"serve"`
@@ -59,17 +63,18 @@ type serveConfig struct {
 }
 
 type agentConfig struct {
-	Interval  duration `yaml:"interval"`   // 0: 5 minutes
-	Splay     duration `yaml:"splay"`      // 0: the interval
-	Facter    string   `yaml:"facter"`     // path, auto or off; empty: auto
-	Facts     string   `yaml:"facts"`      // colon-separated YAML and JSON files; the later wins
-	FactsDir  string   `yaml:"facts_dir"`  // empty: /etc/muster/facts.d
-	Classes   string   `yaml:"classes"`    // classes.txt; empty: the known places
-	NRPE      []string `yaml:"nrpe"`       // nrpe.cfg files and folders; empty: Debian's
-	NRPEArgs  bool     `yaml:"nrpe_args"`  // whether a check may be given arguments
-	Operators []string `yaml:"operators"`  // certificate names that may ask this node, beside the role
-	Puppet    string   `yaml:"puppet"`     // Puppet's ssl folder, instead of a certificate of ours
-	Registry  []string `yaml:"registries"` // names the registry's certificate may have; empty: the role decides
+	Interval   duration `yaml:"interval"`    // 0: 5 minutes
+	Splay      duration `yaml:"splay"`       // 0: the interval
+	Facter     string   `yaml:"facter"`      // path, auto or off; empty: auto
+	FacterArgs []string `yaml:"facter_args"` // after facter --json, such as --show-legacy
+	Facts      string   `yaml:"facts"`       // colon-separated YAML and JSON files; the later wins
+	FactsDir   string   `yaml:"facts_dir"`   // empty: /etc/muster/facts.d
+	Classes    string   `yaml:"classes"`     // classes.txt; empty: the known places
+	NRPE       []string `yaml:"nrpe"`        // nrpe.cfg files and folders; empty: Debian's
+	NRPEArgs   bool     `yaml:"nrpe_args"`   // whether a check may be given arguments
+	Operators  []string `yaml:"operators"`   // certificate names that may ask this node, beside the role
+	Puppet     string   `yaml:"puppet"`      // Puppet's ssl folder, instead of a certificate of ours
+	Registry   []string `yaml:"registries"`  // names the registry's certificate may have; empty: the role decides
 }
 
 type sshConfig struct {
@@ -189,7 +194,8 @@ func parseConfig(text []byte) (config, error) {
 		return c, nil
 	}
 	if m := unknownKey.FindStringSubmatch(err.Error()); m != nil {
-		return c, fmt.Errorf("line %s: there is no key %q; the nearest is %q", m[1], m[2], nearest(m[2], configKeys(reflect.TypeFor[config]())))
+		key, _ := near.Word(m[2], configKeys(reflect.TypeFor[config]()))
+		return c, fmt.Errorf("line %s: there is no key %q; the nearest is %q", m[1], m[2], key)
 	}
 	return c, errors.New(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "yaml: ", ""), "unmarshal errors:\n  "))
 }

@@ -15,7 +15,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Short:   "what was understood, in words and as the other dialects would say it",
 		Example: `  muster explain -S "operatingsystem=CentOS and !environment=dev"`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			q, err := f.parse(args)
+			q, err := f.parse(a, args)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,7 +71,7 @@ func normalizeFilterFlag(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 
 // parse reads the filters here, so that a mistake is pointed at even when the
 // server is down. An argument that is no flag is a query too.
-func (f *filterFlags) parse(args []string) (*query.Query, error) {
+func (f *filterFlags) parse(a *app, args []string) (*query.Query, error) {
 	if len(args) > 0 {
 		if f.Query != "" {
 			return nil, usageFault("a query is given twice: by --query and as %q", args[0])
@@ -88,7 +89,22 @@ func (f *filterFlags) parse(args []string) (*query.Query, error) {
 	if _, _, err := f.parseLimit(); err != nil {
 		return nil, err
 	}
+	c, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	f.Saved = c.Saved
 	return f.Parse()
+}
+
+// understand is parse for what a server will answer: it may know saved queries
+// that the settings here do not.
+func (f *filterFlags) understand(a *app, args []string) (*query.Query, error) {
+	q, err := f.parse(a, args)
+	if syntax, ok := errors.AsType[*query.SyntaxError](err); ok && strings.HasPrefix(syntax.Text[syntax.Offset:], "@") {
+		return &query.Query{Filter: query.All{}}, nil
+	}
+	return q, err
 }
 
 func (f *filterFlags) bindParams() error {

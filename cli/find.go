@@ -18,7 +18,7 @@ func (a *app) findCommand() *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			q, err := f.parse(args)
+			q, err := f.understand(a, args)
 			if err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (n *numbered) UnmarshalJSON(text []byte) error {
 func (a *app) printInventory(node map[string]any) {
 	w := a.out
 	fmt.Fprintf(w, "Inventory for %s:\n\n", cell(node["identity"]))
-	for _, line := range [][2]string{{"State", "state"}, {"Last seen", "lastseen"}, {"First seen", "firstseen"}, {"Proven by", "auth"}, {"Collectives", "collectives"}} {
+	for _, line := range [][2]string{{"State", "state"}, {"Last seen", "seen"}, {"First seen", "firstseen"}, {"Proven by", "auth"}, {"Collectives", "collectives"}} {
 		fmt.Fprintf(w, "   %s: %s\n", line[0], printable(a.person(node[line[1]])))
 	}
 	for _, list := range [][2]string{{"Agents", "agents"}, {"Classes", "classes"}, {"Warnings", "warnings"}} {

@@ -193,6 +193,29 @@ func journey(t *testing.T, w *world) {
 
 func TestDemo(t *testing.T) { journey(t, startDemo(t, nil)) }
 
+// The tour ends by itself with --once, and draws a bar where a person watches.
+func TestDemoOnce(t *testing.T) {
+	w := &world{dir: t.TempDir(), env: map[string]string{}}
+	w.env["MUSTER_RUN_FILE"] = filepath.Join(w.dir, "run.json")
+	var stdout, stderr strings.Builder
+	env := w.surroundings([]string{"demo", "--once", "--nodes", "20", "--listen", "127.0.0.1:0"}, &stdout, &stderr)
+	env.StderrTerminal = true
+	if status := cli.Run(t.Context(), env); status != 0 {
+		t.Fatalf("status %d: %s%s", status, stdout.String(), stderr.String())
+	}
+	for _, part := range []string{
+		"21 nodes have registered over STOMP", "\ndb1.acme.net\n", "Running: ssh db1.acme.net\n", "check_load: OK: 1 ",
+		"alias muster=", "muster inventory ", "muster import FILE", "--join LINE",
+	} {
+		if !strings.Contains(stdout.String(), part) {
+			t.Errorf("the tour does not say %q:\n%s", part, stdout.String())
+		}
+	}
+	if bar := stderr.String(); !strings.Contains(bar, "\r registering [") || !strings.Contains(bar, "] 21 / 21\n") {
+		t.Errorf("the bar was %q", bar)
+	}
+}
+
 // lockedBuffer takes what a command prints while the test reads it.
 type lockedBuffer struct {
 	mu   sync.Mutex

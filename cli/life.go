@@ -37,7 +37,7 @@ func (a *app) missingCommand() *cobra.Command {
 		Example: `  muster missing
   muster missing -F country=de --state stale`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := f.question(args)
+			values, err := f.question(a, args)
 			if err != nil {
 				return err
 			}
@@ -101,8 +101,8 @@ func (a *app) remarks(warnings []string) {
 }
 
 // question checks the filters here, and makes query parameters of them.
-func (f *filterFlags) question(args []string) (url.Values, error) {
-	if _, err := f.parse(args); err != nil {
+func (f *filterFlags) question(a *app, args []string) (url.Values, error) {
+	if _, err := f.understand(a, args); err != nil {
 		return nil, err
 	}
 	if f.only != "" {

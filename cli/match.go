@@ -32,7 +32,7 @@ func (a *app) matchCommand() *cobra.Command {
 				return err
 			}
 			f.Query = text
-			q, err := f.parse(nil)
+			q, err := f.parse(a, nil)
 			if err != nil {
 				return err
 			}
@@ -62,25 +62,40 @@ func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader
 		return err
 	}
 	now := a.env.Now()
-	var kept []*query.Document
+	var kept, asked []*query.Document
+	keep := func(doc *query.Document) {
+		switch {
+		case only != nil && !only[strings.ToLower(doc.Identity)] || !query.Matches(q.Filter, doc, now):
+		case plain(q):
+			kept = append(kept, &query.Document{Identity: doc.Identity}) // only the name is shown
+		default:
+			kept = append(kept, doc)
+		}
+	}
+	take, others := keep, asksOthers(q)
+	if others {
+		take = func(doc *query.Document) { asked = append(asked, doc) }
+	}
 	err = eachLine(in, name, func(line []byte, number int) error {
 		doc, err := registry.DecodeDocument(line)
 		if err != nil {
 			return unreachable("%s, line %d: %w", name, number, err)
 		}
-		if f.target != "" && !slices.Contains(doc.Collectives, f.target) || only != nil && !only[strings.ToLower(doc.Identity)] {
-			return nil
-		}
-		if query.Matches(q.Filter, doc, now) {
-			if plain(q) {
-				doc = &query.Document{Identity: doc.Identity} // only the name is shown
-			}
-			kept = append(kept, doc)
+		if f.target == "" || slices.Contains(doc.Collectives, f.target) {
+			take(doc)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if others {
+		if q, err = resolve(q, asked, now); err != nil {
+			return err
+		}
+		for _, doc := range asked {
+			keep(doc)
+		}
 	}
 	if plain(q) {
 		var list found

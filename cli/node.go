@@ -67,19 +67,57 @@ func (a *app) runAgent(ctx context.Context, c config, join string, once bool) er
 	if err != nil {
 		return err
 	}
-	client, err := a.nodeBus(c, pair, log)
-	if err != nil {
-		return err
-	}
-	daemon, err := a.daemon(c, pair, dir, client, log)
-	if err != nil {
-		return err
-	}
-	if !once {
+	for {
+		client, err := a.nodeBus(c, pair, log)
+		if err != nil {
+			return err
+		}
+		daemon, err := a.daemon(c, pair, dir, client, log)
+		if err != nil {
+			return err
+		}
+		if once {
+			return a.registerOnce(ctx, client, daemon)
+		}
 		log.Info("registering", "node", pair.Name(), "interval", daemon.Interval)
-		return together(ctx, client.Run, daemon.Run)
+		var renewed *pki.KeyPair
+		err = together(ctx, client.Run, daemon.Run, func(ctx context.Context) (err error) {
+			renewed, err = a.awaitRenewal(ctx, pair, dir, log)
+			return err
+		})
+		if !errors.Is(err, errRenewed) {
+			return err
+		}
+		pair = renewed
 	}
-	return a.registerOnce(ctx, client, daemon)
+}
+
+// errRenewed ends a run of the daemon that goes on with a new certificate.
+var errRenewed = errors.New("the certificate was renewed")
+
+// renewalEvery is how often a daemon looks whether its certificate ends soon,
+// and how long it waits after a renewal that failed.
+const renewalEvery = time.Hour
+
+// awaitRenewal renews the certificate when that is due, and returns the new
+// pair with errRenewed; or nil when ctx is done. Puppet renews its own.
+func (a *app) awaitRenewal(ctx context.Context, pair *pki.KeyPair, dir string, log *slog.Logger) (*pki.KeyPair, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(renewalEvery):
+		}
+		if pair.Site.Server == "" || !pair.Due(a.env.Now()) {
+			continue
+		}
+		renewed, err := pair.Renew(ctx, a.env.Now(), dir)
+		if err == nil {
+			log.Info("the certificate was renewed", "node", pair.Name(), "ends", renewed.Chain[0].NotAfter)
+			return renewed, errRenewed
+		}
+		log.Warn("the certificate ends soon and could not be renewed", "node", pair.Name(), "ends", pair.Chain[0].NotAfter, "error", err)
+	}
 }
 
 func (a *app) registerOnce(ctx context.Context, client *bus.Client, daemon agent.Daemon) error {
@@ -215,7 +253,7 @@ func rootsOf(pair *pki.KeyPair) func() *x509.CertPool {
 
 // collector says where this node's facts and classes come from.
 func (c config) collector() agent.Collector {
-	source := facts.Source{Facter: c.Agent.Facter, Dir: c.Agent.FactsDir, Files: filepath.SplitList(c.Agent.Facts)}
+	source := facts.Source{Facter: c.Agent.Facter, FacterArgs: c.Agent.FacterArgs, Dir: c.Agent.FactsDir, Files: filepath.SplitList(c.Agent.Facts)}
 	if source.Facter == "auto" {
 		source.Facter = ""
 	}

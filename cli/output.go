@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"muster/internal/near"
 	"muster/query"
 )
 
@@ -48,7 +49,8 @@ func (o *outputFlags) check() error {
 	if slices.Contains(outputFormats, o.format) {
 		return nil
 	}
-	return usageFault("there is no output format %q; the nearest is %q", o.format, nearest(o.format, outputFormats))
+	format, _ := near.Word(o.format, outputFormats)
+	return usageFault("there is no output format %q; the nearest is %q", o.format, format)
 }
 
 // selected takes the columns that the query itself names, where no fields are

@@ -29,7 +29,7 @@ func (s *selection) register(a *app, cmd *cobra.Command) {
 
 // nodes is the discovery list of what a command acts on.
 func (a *app) selected(ctx context.Context, s *selection, args []string) ([]string, error) {
-	if _, err := s.parse(args); err != nil {
+	if _, err := s.understand(a, args); err != nil {
 		return nil, err
 	}
 	if s.Empty() && s.only == "" && !s.all {

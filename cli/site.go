@@ -49,6 +49,7 @@ type siteConfig struct {
 	operators   []string // certificate names that may act on nodes
 	readers     []string // … that may ask over HTTP
 	forwarders  []string // … that may ask, and register any node
+	saved       map[string]string
 	collectives []string
 	volatile    []string // empty: the usual ones
 	lifecycle   registry.Lifecycle
@@ -75,7 +76,8 @@ type site struct {
 	brokerURIs []string // as nodes are told
 	adminToken string   // path of the file that holds it; empty for an open site
 	firstStart bool
-	listening  chan struct{} // closed when registrations are heard
+	subscribed chan struct{} // closed when registrations are asked for; the broker may still be away
+	listening  chan struct{} // closed when they are heard
 }
 
 // openSite makes or loads what is kept, and listens. Nothing is served yet.
@@ -83,7 +85,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	s := &site{siteConfig: c, listening: make(chan struct{})}
+	s := &site{siteConfig: c, subscribed: make(chan struct{}), listening: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -318,17 +320,24 @@ const hearingEvery = time.Second
 // tellHearing tells the registry whether it can hear its nodes, until ctx is
 // done.
 func (s *site) tellHearing(ctx context.Context, client *bus.Client) error {
+	select {
+	case <-s.subscribed:
+	case <-ctx.Done():
+		return nil
+	}
+	if client.Ready(ctx) != nil {
+		return nil // ctx is done; so long nobody was heard
+	}
+	s.registry.Hearing(true)
+	close(s.listening)
 	tick := time.NewTicker(hearingEvery)
 	defer tick.Stop()
-	listening := s.listening
 	for {
-		s.registry.Hearing(client.Connected())
 		select {
 		case <-tick.C:
-		case <-listening:
-			listening = nil // once is enough
+			s.registry.Hearing(client.Connected())
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil
 		}
 	}
 }
@@ -408,7 +417,7 @@ func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
 	}
 	return &agent.Receiver{
 		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
-		Listening: func() { close(s.listening) },
+		Listening: func() { close(s.subscribed) },
 		Opener: &wire.Opener{
 			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.revoked,
 			Now: s.now, Expect: []wire.Kind{wire.Registration},

@@ -24,7 +24,7 @@ func (a *app) sshCommand() *cobra.Command {
 			if len(own) == 0 && f.Empty() && f.only == "" {
 				return usageFault("which node? Give a filter, such as -W \"customer=acme mysql::master\"")
 			}
-			if _, err := f.parse(own); err != nil {
+			if _, err := f.understand(a, own); err != nil {
 				return err
 			}
 			menuFacts, err := a.menuFacts()

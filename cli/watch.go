@@ -29,7 +29,7 @@ was. Interrupt ends it.`,
 		Example: `  muster watch -C mysql::master
   muster watch -j 'customer=acme' | jq .identity`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			values, err := f.question(args)
+			values, err := f.question(a, args)
 			if err != nil {
 				return err
 			}

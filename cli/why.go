@@ -29,7 +29,7 @@ func (a *app) whyCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usageFault("which node? muster why NODE -S \"…\"")
 			}
-			if _, err := f.parse(args[1:]); err != nil {
+			if _, err := f.understand(a, args[1:]); err != nil {
 				return err
 			}
 			c, err := a.newClient()

@@ -368,6 +368,7 @@ func (a *astReader) value(v relaxed) (Value, error) {
 			members[i] = member
 		}
 		return listValue(members), nil
+	default:
 	}
 	return Value{}, mistake(v, "nothing compares with null", `["null?", field, true]`)
 }

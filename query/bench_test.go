@@ -21,7 +21,7 @@ func node() *Document {
 			"disks": map[string]any{"sda": map[string]any{"size": int64(200), "type": "ssd"}},
 		},
 	}
-	for _, name := range strings.Fields("a b c d e f g h i j k l m n o p q r s t u v w x y z") {
+	for name := range strings.FieldsSeq("a b c d e f g h i j k l m n o p q r s t u v w x y z") {
 		doc.Facts["fact_"+name] = "value"
 	}
 	return doc

@@ -14,7 +14,7 @@ func TestPQLCases(t *testing.T) {
 			names, refused := c.wanted()
 			q, err := Parse(c.Query, Options{Dialect: c.dialect()})
 			if refused {
-				checkRefusal(t, c.Query, err)
+				_ = checkRefusal(t, c.Query, err)
 				return
 			}
 			if err != nil {

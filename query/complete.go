@@ -101,8 +101,9 @@ func touches(tok lexer.Token, text string) bool {
 	switch tok.Type {
 	case tokWord, tokKey, tokString, tokValue, tokParam, tokSaved, tokBad:
 		return strings.IndexByte(blanks, text[len(text)-1]) < 0 || tok.Type == tokBad || tok.Type == tokString && tok.Pos.Offset+len(tok.Value) > len(text)
+	default:
+		return false
 	}
-	return false
 }
 
 func clausesAt(toks []lexer.Token) bool {
@@ -133,7 +134,7 @@ func (c *completer) after(toks []lexer.Token) {
 		c.paths()
 	case tokPunct:
 		switch {
-		case strings.Contains(")]}", last.Value):
+		case last.Value == ")" || last.Value == "]" || last.Value == "}":
 			c.words = append(c.words, "and", "or", "|", "=", "!=", ">", "<")
 		case last.Value == "(" && inList(toks), last.Value == "," && inList(toks):
 			c.values(toks)
@@ -142,6 +143,7 @@ func (c *completer) after(toks []lexer.Token) {
 		}
 	case tokKey:
 		c.afterKey(last.Value, toks)
+	default:
 	}
 }
 
@@ -209,8 +211,7 @@ func (c *completer) operators() {
 
 // values offers what the left side of the comparison is on the fleet.
 func (c *completer) values(toks []lexer.Token) {
-	for i := len(toks) - 1; i >= 0; i-- {
-		tok := toks[i]
+	for i, tok := range slices.Backward(toks) {
 		if tok.Type != tokWord && tok.Type != tokString || i+1 == len(toks) || toks[i+1].Type != tokOp && toks[i+1].Type != tokKey {
 			continue
 		}

@@ -8,18 +8,21 @@ import (
 // constants finds clauses that are true of every node or of none.
 func constants(e Expr) []string {
 	var found []string
+	note := func(format, twin string) {
+		if twin != "" {
+			found = append(found, fmt.Sprintf(format, twin))
+		}
+	}
 	Map(e, func(e Expr) Expr {
 		switch e := e.(type) {
 		case And:
-			if twin := contradiction(e); twin != "" {
-				found = append(found, fmt.Sprintf("%s and its opposite can not both hold: this is always false", twin))
-			}
+			note("%s and its opposite can not both hold: this is always false", contradiction(e))
 		case Or:
-			if twin := contradiction(e); twin != "" {
-				found = append(found, fmt.Sprintf("%s or its opposite always holds: this is always true", twin))
-			}
+			note("%s or its opposite always holds: this is always true", contradiction(e))
 		case *Compare:
 			found = append(found, e.constant()...)
+		case All, Not, *Has, *Subquery, *Changed:
+			// Nothing that can be seen from here.
 		}
 		return e
 	})
@@ -94,6 +97,7 @@ func neverMatches(re *syntax.Regexp) bool {
 			consumed = consumed || takes
 			ended = ended || sub.Op == syntax.OpEndText
 		}
+	default:
 	}
 	return false
 }
@@ -119,6 +123,7 @@ func leastLength(re *syntax.Regexp) int {
 			n = min(n, leastLength(sub))
 		}
 		return n
+	default:
+		return 0
 	}
-	return 0
 }

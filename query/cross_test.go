@@ -134,11 +134,12 @@ func TestEveryDialectSaysTheSame(t *testing.T) {
 	}
 	var report []string
 	for _, from := range []Dialect{"native", "select", "with", "mongo", "pql"} {
-		line := string(from) + ":"
+		var line strings.Builder
+		line.WriteString(string(from) + ":")
 		for _, to := range Dialects()[1:] {
-			line += fmt.Sprintf(" %s %d", to, said[[2]Dialect{from, to}])
+			fmt.Fprintf(&line, " %s %d", to, said[[2]Dialect{from, to}])
 		}
-		report = append(report, line)
+		report = append(report, line.String())
 		for _, to := range []Dialect{"native", from} {
 			if said[[2]Dialect{from, to}] < 100 {
 				t.Errorf("only %d queries of %s can be said in %s", said[[2]Dialect{from, to}], from, to)

@@ -76,7 +76,8 @@ func TestDocs(t *testing.T) {
 		t.Errorf("only %d examples", examples)
 	}
 	for name, section := range map[string]string{
-		"signs": docSigns(), "mistakes": docMistakes(t, text), "grammar native": "```ebnf\n" + nativeParser().String() + "\n```\n",
+		"signs": docSigns(), "mistakes": docMistakes(t, text),
+		"grammar native": ebnf(nativeParser().String()), "grammar pql": ebnf(pqlParser().String()), "grammar mongo": ebnf(relaxedParser().String()),
 	} {
 		text = replaceSection(t, text, name, section)
 	}
@@ -85,6 +86,8 @@ func TestDocs(t *testing.T) {
 	}
 	golden(t, docFile, text)
 }
+
+func ebnf(grammar string) string { return "```ebnf\n" + grammar + "\n```\n" }
 
 func replaceSection(t *testing.T, text, name, section string) string {
 	t.Helper()

@@ -86,15 +86,11 @@ func (r *reader) flag(flag Dialect, text string) (Expr, error) {
 	}
 	if err == nil {
 		l := &lowerer{reader: r, text: text, strict: true, onlyFacts: true}
-		switch flag {
-		case "fact":
+		if flag == "fact" {
 			e, err = l.factFlag()
-		case "class":
-			e, err = l.name("classes", text, 0)
-		case "agent":
-			e, err = l.name("agents", text, 0)
-		case "identity":
-			e, err = l.name("identity", text, 0)
+		} else {
+			field := map[Dialect]string{"class": "classes", "agent": "agents", "identity": "identity"}[flag]
+			e, err = l.name(field, text, 0)
 		}
 	}
 	if err != nil {

@@ -366,12 +366,10 @@ func (t *tokens) has() {
 // clause reads after a pipe: everything is a word, but for brackets and commas.
 func (t *tokens) clause() {
 	rest := t.text[t.pos:]
-	switch c := rest[0]; {
-	case c == '}' || c == ')':
+	switch rest[0] {
+	case '}', ')':
 		t.close()
-	case c == '|' || c == ',':
-		t.emit(tokPunct, 1, wantClause)
-	case c == '-':
+	case '|', ',', '-':
 		t.emit(tokPunct, 1, wantClause)
 	default:
 		n, problem := operandLength(rest)

@@ -94,6 +94,7 @@ func wantedAfter(toks []lexer.Token, i int) string {
 		if i > 1 && toks[i-2].Type == tokOp {
 			return wantedNext
 		}
+	default:
 	}
 	return wantedTest
 }
@@ -104,9 +105,9 @@ func unbalanced(toks []lexer.Token) (lexer.Token, bool) {
 	var open []lexer.Token
 	for _, tok := range toks {
 		switch {
-		case tok.Type == tokCall || tok.Type == tokPunct && strings.Contains("([{", tok.Value):
+		case tok.Type == tokCall || tok.Type == tokPunct && (tok.Value == "(" || tok.Value == "[" || tok.Value == "{"):
 			open = append(open, tok)
-		case tok.Type == tokPunct && strings.Contains(")]}", tok.Value):
+		case tok.Type == tokPunct && (tok.Value == ")" || tok.Value == "]" || tok.Value == "}"):
 			if len(open) == 0 {
 				return tok, true
 			}

@@ -39,6 +39,7 @@ func (m *mongoReader) literal(v relaxed, owner string) (Value, error) {
 			members = append(members, member)
 		}
 		return listValue(members), nil
+	case relaxedObject:
 	}
 	if extended(v) {
 		return m.extended(v)
@@ -87,7 +88,7 @@ func (m *mongoReader) parameter(v relaxed) (Value, bool, error) {
 // bound is the value given for $name, or for the next ?.
 func (r *reader) bound(name string, pos, end int) (Value, error) {
 	var given any
-	ok := true
+	var ok bool
 	if name == "?" {
 		if ok = r.positional < len(r.Positional); ok {
 			given = r.Positional[r.positional]

@@ -87,6 +87,7 @@ func (r *reader) count(toks []lexer.Token, d Dialect) error {
 			if tok.Value == "and" || tok.Value == "or" {
 				r.clauses++
 			}
+		default:
 		}
 		if depth > maxDepth {
 			return &SyntaxError{Dialect: d, Offset: tok.Pos.Offset, End: tok.Pos.Offset + 1, Problem: fmt.Sprintf("the query is nested deeper than %d", maxDepth)}
@@ -190,7 +191,7 @@ func (l *lowerer) term(n *notNode) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Compare{Path: Path{Field: "classes"}, Op: "=~", Value: v, Quant: "any", View: l.patternView("class"), Start: start, End: start + len(n.Regex)}, nil
+		return l.classPattern(v, start, start+len(n.Regex)), nil
 	case n.Saved != "":
 		return l.savedFilter(n.Saved[1:], start, start+len(n.Saved))
 	case n.Exists != nil:
@@ -297,6 +298,10 @@ func (l *lowerer) bareClass(n *operandNode, start int) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.HasPrefix(name, "/") && l.strict {
+			v, err := l.quotedPattern(name, start)
+			return l.classPattern(v, start, start+len(n.String)), err
+		}
 		if i := strings.IndexAny(name, "=<>"); i > 0 && l.strict {
 			return l.quotedFact(name, i, n, start)
 		}
@@ -319,14 +324,17 @@ func classExpr(v Value, start, end int) Expr {
 	return &Compare{Path: Path{Field: "classes"}, Op: "=", Value: v, Quant: "any", View: "class", Start: start, End: end}
 }
 
+func (l *lowerer) classPattern(v Value, start, end int) Expr {
+	return &Compare{Path: Path{Field: "classes"}, Op: "=~", Value: v, Quant: "any", View: l.patternView("class"), Start: start, End: end}
+}
+
 // quotedFact reads a comparison that stands in quotes as a whole, as the
 // ancestor did.
 func (l *lowerer) quotedFact(text string, i int, n *operandNode, start int) (Expr, error) {
-	op := operatorAt(text[i:])
-	if i > 1 && text[i-1] == '!' {
+	if i > 1 && text[i-1:i+1] == "!=" {
 		i--
-		op = operatorAt(text[i:])
 	}
+	op := operatorAt(text[i:])
 	name, value := strings.TrimRight(text[:i], blanks), strings.TrimLeft(text[i+len(op):], blanks)
 	e, err := l.fact(name, op, value, start, start)
 	if c, ok := e.(*Compare); ok {

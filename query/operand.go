@@ -110,9 +110,12 @@ func splitPath(text string, start int) (steps []Step, quoted bool, err error) {
 	bad := func(i int, problem, want string) ([]Step, bool, error) {
 		return nil, false, &SyntaxError{Offset: start + i, End: start + len(text), Problem: problem, Want: want}
 	}
+	if text == "" {
+		return bad(0, "the path is empty", "the name of a fact")
+	}
 	for i := 0; i < len(text); {
-		switch c := text[i]; {
-		case c == '"' || c == '\'':
+		switch text[i] {
+		case '"', '\'':
 			n := quotedLength(text[i:])
 			if n == 0 {
 				return bad(i, "the quote is never closed", "")
@@ -123,7 +126,7 @@ func splitPath(text string, start int) (steps []Step, quoted bool, err error) {
 			}
 			steps, quoted = append(steps, nameStep(name)), true
 			i += n
-		case c == '[':
+		case '[':
 			end := strings.IndexByte(text[i:], ']')
 			n, err := strconv.Atoi(text[i+1 : i+max(end, 1)])
 			if err != nil || i == 0 {
@@ -140,13 +143,14 @@ func splitPath(text string, start int) (steps []Step, quoted bool, err error) {
 			if name == "" {
 				return bad(i, "a part of the path is empty", `a name, or "" in quotes`)
 			}
-			if name == "*" {
+			switch {
+			case name == "*":
 				steps = append(steps, Step{Kind: "any", Pos: -1})
-			} else if !plainName(name) {
+			case !plainName(name):
 				at := strings.IndexFunc(name, func(r rune) bool { return !nameRune(r) })
 				r, _ := utf8.DecodeRuneInString(name[at:])
 				return bad(i+at, fmt.Sprintf("a name can not hold %q without quotes", r), `quotes around that part, as in facts."a b"`)
-			} else {
+			default:
 				steps = append(steps, nameStep(name))
 			}
 			i += n

@@ -22,17 +22,29 @@ func (l *lowerer) value(n *valueNode, c *Compare, op string, forced bool) (Value
 		if err != nil {
 			return Value{}, err
 		}
-		if body, ok := strings.CutPrefix(text, "/"); ok && l.strict && !forced && op != "in" {
-			// The ancestor's nodes took any value that begins with a slash for a
-			// pattern, quotes or not.
-			if inner, closed := strings.CutSuffix(body, "/"); closed {
-				return l.regex(inner, "", start+2)
-			}
-			return l.regex(text, "", start+1)
+		if strings.HasPrefix(text, "/") && l.strict && !forced && op != "in" {
+			return l.quotedPattern(text, start)
 		}
 		return l.typed(text, start, len(n.String), c, op, true)
 	}
 	return l.typed(n.Text, start, len(n.Text), c, op, forced)
+}
+
+// quotedPattern reads text in quotes that begins with a slash. The ancestor's
+// nodes took it for a pattern, quotes or not, and an unclosed slash for a part.
+func (l *lowerer) quotedPattern(text string, start int) (Value, error) {
+	inner, closed := strings.CutSuffix(text[1:], "/")
+	switch {
+	case !closed:
+		return l.regex(text, "", start+1)
+	case inner == "":
+		return Value{}, l.emptyPattern(start, start+len(`"//"`))
+	}
+	return l.regex(inner, "", start+2)
+}
+
+func (l *lowerer) emptyPattern(start, end int) error {
+	return l.fail(start, end, "the regular expression is empty", "a pattern; exists tells whether a fact is there")
 }
 
 // typed reads text by what it is compared with.
@@ -40,7 +52,7 @@ func (l *lowerer) typed(text string, start, length int, c *Compare, op string, l
 	switch {
 	case op == "=~" || op == "!~":
 		if text == "" {
-			return Value{}, l.fail(start, start+length, "the regular expression is empty", "a pattern; exists tells whether a fact is there")
+			return Value{}, l.emptyPattern(start, start+length)
 		}
 		if inner, ok := strings.CutPrefix(text, "/"); ok && len(inner) > 1 && strings.HasSuffix(inner, "/") {
 			return l.regex(strings.TrimSuffix(inner, "/"), "", start+1)
@@ -151,7 +163,7 @@ func (l *lowerer) member(n *valueNode, c *Compare, op string) (Value, error) {
 func (l *lowerer) pattern(text string, start int) (Value, error) {
 	end := strings.LastIndexByte(text, '/')
 	if end == 1 {
-		return Value{}, l.fail(start, start+len(text), "the regular expression is empty", "a pattern; exists tells whether a fact is there")
+		return Value{}, l.emptyPattern(start, start+len(text))
 	}
 	return l.regex(text[1:end], text[end+1:], start+1)
 }

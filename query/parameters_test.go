@@ -155,6 +155,7 @@ func TestResolve(t *testing.T) {
 			return e.Resolve(values)
 		case *Changed:
 			return e.Resolve([]string{"web1.acme.net"})
+		case All, And, Or, Not, *Compare, *Has:
 		}
 		return e
 	})

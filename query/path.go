@@ -9,7 +9,9 @@ import (
 //
 // Field is "facts", "trusted", "live" (Document.Extra), "fact" (the names of the
 // top-level facts), "classes", "agents", "collectives", "identity", "state",
-// "auth" or "seen"; and inside [Has] "element" and "key".
+// "auth" or "seen"; and inside [Has] "element" and "key". Has itself also takes
+// "classes", and "contents" for every leaf of the facts, of which "path" is the
+// list of names and positions that lead to it.
 type Path struct {
 	Field string
 	Steps []Step
@@ -68,8 +70,7 @@ func (p Path) String() string {
 	}
 	strict := p.Flat == "" && p.plain() && len(p.Steps) > 1 && p.Field == "facts"
 	for i, s := range p.Steps {
-		switch s.Kind {
-		case "index":
+		if s.Kind == "index" {
 			b.WriteString("[" + strconv.Itoa(s.Pos) + "]")
 			continue
 		}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -150,7 +151,7 @@ func foreignGroup(s string) (problem string) {
 // syntaxProblem puts the words of Go's parser into ours and finds where they
 // point to.
 func syntaxProblem(pattern string, err error) (offset int, problem string) {
-	syn, ok := err.(*syntax.Error)
+	syn, ok := errors.AsType[*syntax.Error](err)
 	if !ok {
 		return 0, "the regular expression can not be read"
 	}
@@ -168,6 +169,7 @@ func syntaxProblem(pattern string, err error) (offset int, problem string) {
 		return max(0, len(pattern)-1), "the regular expression ends with a lone backslash"
 	case syntax.ErrInvalidRepeatSize, syntax.ErrLarge, syntax.ErrNestingDepth:
 		return offset, "the regular expression repeats too much"
+	default:
 	}
 	return offset, fmt.Sprintf("%s is not supported in a regular expression (%s)", syn.Expr, syn.Code)
 }

@@ -58,7 +58,8 @@ var (
 	pdbColumnsOf = map[string]map[string]pdbCol{
 		"inventory": {"fact tuple": pdbFact, "node active": pdbActive, "facts": {"fact", Path{Field: "facts"}}, "trusted": {"fact", Path{Field: "trusted"}}, "environment": pdbEnvironment},
 		"nodes": {
-			"facts_timestamp": pdbSeen, "catalog_timestamp": pdbSeen, "report_timestamp": pdbSeen, "facts_environment": pdbEnvironment,
+			"facts_timestamp": pdbSeen, "catalog_timestamp": pdbSeen, "report_timestamp": pdbSeen,
+			"facts_environment": pdbEnvironment, "catalog_environment": pdbEnvironment, "report_environment": pdbEnvironment,
 			"deactivated": {"ended", Path{Field: "state"}}, "expired": {"ended", Path{Field: "state"}}, "fact tuple": pdbFact, "node active": pdbActive,
 		},
 		"facts":         {"name": {"words", Path{Field: "key"}}, "value": pdbValue, "environment": pdbEnvironment},

@@ -242,7 +242,7 @@ func foldFact(entity string, parts And) (Expr, bool) {
 	var named *Compare
 	for _, part := range parts {
 		c, ok := part.(*Compare)
-		if ok && named == nil && c.Op == "=" && (entity == "facts" && c.Path.Field == "key" || c.Path.Field == "path") {
+		if ok && named == nil && c.Op == "=" && (entity == "facts" && c.Path.Field == "key" || c.Path.Field == "path" && !c.hasPatterns()) {
 			named, path = c, namedFact(c.Value)
 			continue
 		}
@@ -269,6 +269,12 @@ func foldFact(entity string, parts And) (Expr, bool) {
 	}
 	exists := &Compare{Path: path, Op: "exists", Quant: "any", View: "typed", Start: named.Start, End: named.End}
 	return and(append(And{exists}, rest...)...), true
+}
+
+// hasPatterns reports whether the path of a leaf is compared part by part with
+// patterns, which name many facts.
+func (c *Compare) hasPatterns() bool {
+	return slices.ContainsFunc(c.Value.List, func(part Value) bool { return part.Kind == "regex" })
 }
 
 // namedFact is the path that a name or a list of names and positions says.

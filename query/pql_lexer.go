@@ -51,19 +51,19 @@ var pqlOps = [...]string{"~>", "=~", "!~", "!=", "==", "<=", ">=", "=", "<", ">"
 // pqlToken is the token at the start of s.
 func pqlToken(s string) (lexer.TokenType, int) {
 	c := s[0]
-	switch {
-	case c == '"' || c == '\'':
+	switch c {
+	case '"', '\'':
 		if n := quotedLength(s); n > 0 {
 			return pqlString, n
 		}
 		return pqlUnclosed, len(s)
-	case c == '/':
+	case '/':
 		if n := patternLength(s); n > 0 {
 			return pqlRegex, n + lettersAt(s[n:])
 		}
-	case c == '?':
+	case '?':
 		return pqlParam, 1
-	case c == '$':
+	case '$':
 		if n := 1 + lettersAt(s[1:]); n > 1 {
 			for n < len(s) && isWordByte(s[n]) {
 				n++

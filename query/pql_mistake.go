@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // pqlMistake says in words what the grammar found at its first mistake.
 func pqlMistake(text string, tokens []lexer.Token, err error) *SyntaxError {
 	e := &SyntaxError{Offset: len(text), End: len(text), Problem: "the query ends too soon"}
-	if pe, ok := err.(participle.Error); ok {
+	if pe, ok := errors.AsType[participle.Error](err); ok {
 		e.Offset = min(pe.Position().Offset, len(text))
 	}
 	var before, at lexer.Token

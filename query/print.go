@@ -169,15 +169,13 @@ func (p *printer) list(parts []Expr, word string, own, level int) {
 }
 
 func (p *printer) not(e Not) {
-	switch inner := e.Expr.(type) {
-	case All:
+	if _, all := e.Expr.(All); all {
 		p.every("missing")
 		return
-	case *Compare:
-		if inner.Op == "exists" && inner.Quant == "any" && !inner.Absent {
-			p.b.WriteString("missing " + p.operand(inner.Path, inner.View, false, false))
-			return
-		}
+	}
+	if c, ok := e.Expr.(*Compare); ok && c.Op == "exists" && c.Quant == "any" && !c.Absent {
+		p.b.WriteString("missing " + p.operand(c.Path, c.View, false, false))
+		return
 	}
 	p.b.WriteString("not ")
 	p.expr(e.Expr, levelNot)

@@ -142,7 +142,7 @@ func (a *asker) below(p Path) string {
 		switch {
 		case s.Kind == "index":
 			fmt.Fprintf(&b, "[%d]", s.Pos)
-		case strict && i == len(p.Steps)-1, !(s.Key != "" && plainPart(s.Key) == len(s.Key)):
+		case strict && i == len(p.Steps)-1, s.Key == "" || plainPart(s.Key) != len(s.Key):
 			b.WriteString(`."` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.Key) + `"`)
 		default:
 			b.WriteString("." + s.Key)

@@ -11,12 +11,12 @@ func printWith(q *Query) (string, error) {
 	if q.Entity != "" || q.plainness() {
 		return "", errors.New("with has no clauses such as limit")
 	}
-	parts := []Expr{q.Filter}
-	switch e := q.Filter.(type) {
-	case All:
+	if _, all := q.Filter.(All); all {
 		return "", nil
-	case And:
-		parts = e
+	}
+	parts, ok := q.Filter.(And)
+	if !ok {
+		parts = And{q.Filter}
 	}
 	var pieces []string
 	for _, part := range parts {
@@ -47,6 +47,12 @@ func withPiece(c *Compare) (string, error) {
 	v := &c.Value
 	if short := p.class(c); short != "" && !strings.ContainsAny(v.Text, blanks) {
 		return short, nil
+	}
+	if c.Path.Field == "classes" && c.Op == "=~" && c.View == "text" && c.Quant == "any" && !c.Fold && v.Text != "" {
+		whole := "/" + v.Text + "/" + v.Flags
+		if n, _ := operandLength(whole); n == len(whole) {
+			return whole, nil
+		}
 	}
 	usual := "any"
 	if negative(c.Op) && (c.Op != "!=" || c.Path.Field != "facts" && c.Path.Field != "trusted") {
@@ -94,8 +100,9 @@ func withPiece(c *Compare) (string, error) {
 }
 
 func withPattern(p *printer, v *Value) string {
-	if slashable(v) && strings.Trim(v.Flags, "ims") == "" {
-		return "/" + v.Text + "/" + v.Flags
+	whole := "/" + v.Text + "/" + v.Flags
+	if v.Text != "" && strings.Trim(v.Flags, "ims") == "" && (&lowerer{text: whole}).pieceValue(0) == len(whole) {
+		return whole
 	}
 	if v.Flags != "" {
 		p.fail("with has no words for this pattern")

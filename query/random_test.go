@@ -192,8 +192,7 @@ func (d dice) native(depth int) string {
 	case 5:
 		return "not " + d.native(depth-1)
 	}
-	switch d.IntN(4) {
-	case 0:
+	if d.IntN(4) == 0 {
 		return pickOne(d, "mysql::master", "/^my/", "class != nginx", "identity = web*", "identity = WEB1.example", "agent = puppet", "collective != eu", "state = active", "seen before 2026-01-05", "seen after 2026-01-05")
 	}
 	path := pickOne(d, "a", "b", "a.b", `a."b"`, `"a.b"`, "c", "trusted.role", "a[1]")

@@ -318,7 +318,7 @@ func TestServerLimits(t *testing.T) {
 		if _, err := Parse(text, Options{Dialect: l.dialect}); err == nil {
 			t.Errorf("%s of %s past the edge is accepted", l.name, l.dialect)
 		} else {
-			checkRefusal(t, text, err)
+			_ = checkRefusal(t, text, err)
 		}
 	}
 }

@@ -87,15 +87,15 @@ func (w *relaxedWalk) step(t lexer.Token) bool {
 }
 
 func (w *relaxedWalk) value(t lexer.Token) bool {
-	switch {
-	case t.Type == relString, t.Type == relWord, t.Type == relSymbol, t.Type == relRegex:
+	switch t.Type {
+	case relString, relWord, relSymbol, relRegex:
 		w.after()
 		return true
-	case t.Type == relDocOpen:
+	case relDocOpen:
 		w.expect = expectKey
-	case t.Type == relListOpen:
+	case relListOpen:
 		w.expect = expectItem
-	case t.Type == relCall:
+	case relCall:
 		w.expect = expectArgument
 	default:
 		return false

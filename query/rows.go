@@ -1,5 +1,7 @@
 package query
 
+import "slices"
+
 // rows asks for each row that a node has: its classes, or the leaves of its facts.
 func (h *Has) rows(s *scope, t *tally) {
 	t.present = true
@@ -44,11 +46,11 @@ func leaves(rows []row, key string, path []any, v any) []row {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, name := range sortedKeys(v) {
-			rows = leaves(rows, key, append(path[:len(path):len(path)], name), v[name])
+			rows = leaves(rows, key, append(slices.Clip(path), name), v[name])
 		}
 	case []any:
 		for i, el := range v {
-			rows = leaves(rows, key, append(path[:len(path):len(path)], int64(i)), el)
+			rows = leaves(rows, key, append(slices.Clip(path), int64(i)), el)
 		}
 	default:
 		rows = append(rows, row{key: key, path: path, value: v})

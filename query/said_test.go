@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestCanNotBeSaid(t *testing.T) {
 		{Or{compare("=", one), compare("=", one)}, "with", "all of some"}, {compare("in", listValue([]Value{one})), "with", "words for in"}, {compare("=", one), "with", "as text"},
 		{with(compare("=", one), func(c *Compare) { c.View, c.Quant = "text", "all" }), "with", "how this compares"}, {&Has{Path: fact, Quant: "any", Expr: All{}}, "with", "all of some"},
 		{with(compare("<", timeValue(testNow)), func(c *Compare) { c.View = "text" }), "with", "dates"}, {with(compare("=", nullValue()), func(c *Compare) { c.View = "text" }), "with", "this value"},
-		{with(compare("=~", regex("a/b", "i")), func(c *Compare) { c.View = "text" }), "with", "this pattern"},
+		{with(compare("=~", regex("a/b c", "i")), func(c *Compare) { c.View = "text" }), "with", "this pattern"},
 		{&Subquery{Path: fact, Query: &Query{Filter: compare("size", one)}, View: "native"}, "native", "$size"},
 		{with(compare("=", one), func(c *Compare) {
 			c.Path = Path{Field: "live", Steps: []Step{nameStep("f"), nameStep("a"), nameStep("o")}}
@@ -128,7 +129,7 @@ func TestWhichDialect(t *testing.T) {
 func TestMarkerKeepsOffsets(t *testing.T) {
 	for _, text := range []string{"nq: a and", "select:a and", "mongo: {a", "pql: nodes {"} {
 		_, err := Parse(text, Options{})
-		syn, ok := err.(*SyntaxError)
+		syn, ok := errors.AsType[*SyntaxError](err)
 		if !ok || syn.Text != text || syn.Offset < strings.Index(text, ":") {
 			t.Errorf("%q: %+v", text, err)
 		}

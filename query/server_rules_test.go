@@ -169,3 +169,19 @@ func TestRelaxedTexts(t *testing.T) {
 		}
 	}
 }
+
+// The policy of the server is in the tree, for engines that never see the text.
+func TestMongoTrees(t *testing.T) {
+	for text, want := range map[string]string{
+		`{facts.a: {$ne: 1}}`:                               `(!= facts.a 1 all absent mongo)`,
+		`{facts.a: {$nin: [1]}}`:                            `(not-in facts.a [1] all absent mongo)`,
+		`{facts.a: {$not: {$gt: 1}}}`:                       `(not (> facts.a 1 mongo))`,
+		`{facts.a.b: {$exists: false}}`:                     `(not (exists facts.a.b mongo))`,
+		`{classes: /x/i}`:                                   `(=~ classes /x/i mongo)`,
+		`{facts.a: {$elemMatch: {b: 1, c: {$in: [null]}}}}`: `(has any facts.a (and (= element.b 1 mongo) (in element.c [null] mongo)) mongo)`,
+	} {
+		if got := Tree(mustParse(t, text).Filter); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+}

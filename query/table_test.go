@@ -187,3 +187,23 @@ func TestWhatCannotBeSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestASTTrees(t *testing.T) {
+	for text, want := range map[string]string{
+		`["!=", "facts.a", 1]`:                                              `(not (= facts.a 1 typed))`,
+		`["!~", "facts.a", "x"]`:                                            `(not (=~ facts.a /x/ typed))`,
+		`["null?", "facts.a", false]`:                                       `(!= facts.a null self typed)`,
+		`["=", ["node", "active"], false]`:                                  `(in state ["deactivated" "expired"] typed)`,
+		`["=", ["fact", "a.b"], "x"]`:                                       `(= facts."a.b" "x" typed)`,
+		`["in", ["fact", "a"], ["array", ["x", 2]]]`:                        `(in facts.a ["x" 2] typed)`,
+		`["in", ["certname"], ["extract", ["certname"], ["select_facts"]]]`: `(has any facts (all))`,
+		`["subquery", "resources"]`:                                         `(has any classes (all))`,
+		`["extract", "certname", ["=", "certname", "X"]]`:                   `(= identity "X" host)`,
+		`["from", "inventory"]`:                                             `(all)`,
+		`["from", "nodes", ["null?", "deactivated", true], ["limit", 2]]`:   `(not (= state "deactivated" typed))`,
+	} {
+		if got := Tree(mustParse(t, text).Filter); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,8 @@ func typedOf(c *Compare) (Expr, error) {
 		return nil, errors.New("it has no version order")
 	case c.Op == "exists":
 		return &out, nil
+	case c.Value.Kind == "null" && c.Quant != "self":
+		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
 	case c.Quant == "none" && (c.Op == "=" || c.Op == "in" || c.Op == "=~"):
 		out.Quant, out.Absent = "any", false
 		inner, err := typedOf(&Compare{Path: c.Path, Op: c.Op, Value: c.Value, Quant: "any", View: c.View, Start: c.Start, End: c.End})
@@ -177,10 +180,8 @@ func needsLetter(re *syntax.Regexp) bool {
 			}
 		}
 	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if needsLetter(sub) {
-				return true
-			}
+		if slices.ContainsFunc(re.Sub, needsLetter) {
+			return true
 		}
 	case syntax.OpAlternate:
 		for _, sub := range re.Sub {
@@ -193,6 +194,7 @@ func needsLetter(re *syntax.Regexp) bool {
 		return needsLetter(re.Sub[0])
 	case syntax.OpRepeat:
 		return re.Min > 0 && needsLetter(re.Sub[0])
+	default:
 	}
 	return false
 }

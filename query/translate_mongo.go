@@ -81,6 +81,8 @@ func typedUsual(c *Compare) (Expr, error) {
 		return nil, fmt.Errorf("it has no words for %s", wordsOf(c))
 	case c.Op == "exists" || c.Quant == "self":
 		return c, nil
+	case c.Value.Kind == "null":
+		return nil, fmt.Errorf("it cannot say that %s of the values must", c.Quant)
 	case c.Quant == "none" && !negative(c.Op):
 		out.Quant, out.Absent = "any", false
 		return and(present(c), not(&out)), nil

@@ -102,6 +102,8 @@ func eachCompare(q *Query, f func(*Compare)) {
 			f(e)
 		case *Subquery:
 			eachCompare(e.Query, f)
+		case All, And, Or, Not, *Has, *Changed:
+			// No comparison of its own.
 		}
 		return e
 	})
@@ -120,6 +122,8 @@ func eachPath(q *Query, f func(p Path, start, end int)) {
 		case *Subquery:
 			f(e.Path, e.Start, e.End)
 			eachPath(e.Query, f)
+		case All, And, Or, Not:
+			// No path of its own.
 		}
 		return e
 	})
@@ -180,7 +184,7 @@ func (v Vocabulary) unknownMember(c *Compare) string {
 	}
 	known := v.names(kind)
 	for i := range values {
-		if text := values[i].Text; values[i].Kind == "text" && known != nil && !(kind == "agent" && text == "mcollective") && !knownName(kind, text, known) {
+		if text := values[i].Text; values[i].Kind == "text" && known != nil && (kind != "agent" || text != "mcollective") && !knownName(kind, text, known) {
 			return unknownName(kind, text, known)
 		}
 	}

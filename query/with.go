@@ -240,6 +240,7 @@ func sideBySide(text string) bool {
 			if strings.Trim(tok.Value, "&|") == "" {
 				return false
 			}
+		default:
 		}
 		found = found || i > 0 && tok.Type != tokOp && toks[i-1].Type != tokOp
 	}

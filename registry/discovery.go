@@ -117,7 +117,11 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Node
 	var doc query.Document // one for all, since Matches keeps nothing of it
 	h := r.clock()
-	for i, n := range r.table.candidates(q.Filter, now) {
+	candidates, exact, err := r.table.candidates(ctx, q.Filter, now)
+	if err != nil {
+		return nil, fmt.Errorf("searching the nodes: %w", err)
+	}
+	for i, n := range candidates {
 		if i%32 == 0 && ctx.Err() != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
 		}
@@ -125,10 +129,13 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
 			continue
 		}
-		n.fill(&doc, state)
-		if query.Matches(q.Filter, &doc, now) {
-			found = append(found, n)
+		if !exact {
+			n.fill(&doc, state)
+			if !query.Matches(q.Filter, &doc, now) {
+				continue
+			}
 		}
+		found = append(found, n)
 	}
 	return sample(found, q), nil
 }

@@ -42,6 +42,7 @@ type Config struct {
 // same time from anywhere.
 type Client struct {
 	config Config
+	retry  time.Duration // until a subscription that was refused is tried again
 
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
@@ -78,7 +79,7 @@ func NewClient(c Config) *Client {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Client{config: c, subscribers: map[*subscriber]struct{}{}, changed: make(chan struct{})}
+	return &Client{config: c, retry: time.Minute, subscribers: map[*subscriber]struct{}{}, changed: make(chan struct{})}
 }
 
 // Run connects and stays connected until ctx is done; then it says goodbye to

@@ -53,12 +53,9 @@ func (c *Client) attend(ctx context.Context, s *session) error {
 	return fmt.Errorf("connected to %s: %w", s.broker, s.seam.why)
 }
 
-// retryRefused is when a subscription that was refused is tried again.
-const retryRefused = time.Minute
-
 // stay waits for the end of the session, and of ctx.
 func (c *Client) stay(ctx context.Context, s *session) {
-	retry := time.NewTicker(retryRefused)
+	retry := time.NewTicker(c.retry)
 	defer retry.Stop()
 	for {
 		select {
@@ -119,5 +116,5 @@ func (c *Client) forgiven() (all []*subscriber) {
 }
 
 func (c *Client) mayRetry(refused *subscriber) bool {
-	return c.config.Now().Sub(refused.refused) >= retryRefused
+	return c.config.Now().Sub(refused.refused) >= c.retry
 }

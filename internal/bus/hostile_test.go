@@ -114,10 +114,12 @@ func TestClientOfASilentBroker(t *testing.T) {
 			t.Parallel()
 			address := impostor(t, c.act)
 			client := run(t, address, "client", func(config *Config) {
-				config.HeartBeat, config.ConnectTimeout = 50*time.Millisecond, 200*time.Millisecond
-				config.WriteTimeout = 100 * time.Millisecond
-				if c.name == "no receipts" {
+				config.HeartBeat, config.WriteTimeout = 50*time.Millisecond, 100*time.Millisecond
+				switch c.name {
+				case "no receipts":
 					config.AnswerTimeout = 200 * time.Millisecond
+				case "no CONNECTED":
+					config.ConnectTimeout = 200 * time.Millisecond
 				}
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)

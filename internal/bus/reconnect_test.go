@@ -332,6 +332,46 @@ func TestRefusedSubscriptionIsLeftOut(t *testing.T) {
 	}
 }
 
+// And it comes when the broker has thought better of it.
+func TestRefusedSubscriptionIsTriedAgain(t *testing.T) {
+	address, _ := start(t, &Broker{Limits: Limits{Queues: 1}})
+	other := login(t, address, "registry")
+	other.send("SEND\ndestination:/queue/only\n\nx\x00")
+	other.sync()
+
+	client := NewClient(Config{Brokers: []string{"stomp://" + address}, Login: "registry", Passcode: "secret", BackOff: time.Millisecond, Log: quiet()})
+	client.retry = 50 * time.Millisecond
+	got := make(chan Delivery, 1)
+	if _, err := client.Subscribe(t.Context(), Subscription{Destination: "/queue/q"}, func(_ context.Context, d Delivery) { got <- d }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- client.Run(ctx) }()
+	waitForError(t, client, "subscribing to /queue/q: the broker refused: cannot SUBSCRIBE: there are too many queues")
+	other.send("SUBSCRIBE\ndestination:/queue/only\n\n\x00UNSUBSCRIBE\ndestination:/queue/only\n\n\x00")
+	other.want("MESSAGE", "x")
+	other.sync()
+	publish(t, client, Message{Destination: "/queue/q"}) // waits there if need be
+	next(t, got)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestIdleConnectionLasts(t *testing.T) {
+	address, _ := start(t, &Broker{HeartBeat: 200 * time.Millisecond})
+	client := run(t, address, "client", func(c *Config) { c.HeartBeat = 200 * time.Millisecond })
+	if err := client.Ready(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond) // each takes the other for dead after 400 ms
+	if s := client.Status(); !client.Connected() || s.LastError != "" {
+		t.Errorf("status %+v", s)
+	}
+}
+
 // A handler that is too slow costs the connection, not the heart-beats; what
 // it has not acknowledged comes again, so that all is handled in the end.
 func TestSlowHandler(t *testing.T) {

@@ -42,21 +42,25 @@ func dial(ctx context.Context, a address, c *Config) (*session, error) {
 			return nil, fmt.Errorf("connecting to %s: TLS: %s", a, reason(err))
 		}
 	}
-	limits := FrameLimits{Headers: 256, HeaderBytes: 64 << 10, BodyBytes: c.MaxBody}
-	seam := newSeam(conn, limits, c.HeartBeat, c.WriteTimeout)
+	seam := newSeam(conn, FrameLimits{Headers: 256, HeaderBytes: 64 << 10, BodyBytes: c.MaxBody}, c.HeartBeat, c.WriteTimeout)
 	s := &session{seam: seam, broker: a, answer: c.AnswerTimeout}
 	s.conn, err = stomp.ConnectWithContext(ctx, seam, options(a, c)...)
-	if err != nil {
+	late := !stop() // then tcp is closed, or about to be
+	switch {
+	case err == nil && !late:
+		return s, nil
+	case err == nil:
+		s.end()
+	default:
 		seam.Close()
-		if why := seam.why; why != nil {
-			err = why
-		}
-		if ctx.Err() != nil {
-			err = errors.New("it does not answer in time")
-		}
-		return nil, fmt.Errorf("logging in to %s as %q: %w", a, cmp.Or(a.login, c.Login), err)
 	}
-	return s, nil
+	if seam.why != nil {
+		err = seam.why
+	}
+	if late {
+		err = errors.New("it does not answer in time")
+	}
+	return nil, fmt.Errorf("logging in to %s as %q: %w", a, cmp.Or(a.login, c.Login), err)
 }
 
 func secure(ctx context.Context, conn net.Conn, a address, config *tls.Config) (net.Conn, error) {

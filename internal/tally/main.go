@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 // event is one line of test2json (go doc test2json).
@@ -34,6 +35,7 @@ type tally struct {
 	open                    map[string]bool     // packages that have started and not ended
 	output                  map[string][]string // by package and test, until it passes
 	out                     io.Writer
+	began                   time.Time
 }
 
 func main() {
@@ -43,7 +45,7 @@ func main() {
 		return nil
 	})
 	flag.Parse()
-	t := &tally{open: map[string]bool{}, output: map[string][]string{}, out: os.Stdout}
+	t := &tally{open: map[string]bool{}, output: map[string][]string{}, out: os.Stdout, began: time.Now()}
 	if err := t.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(1)
@@ -112,6 +114,7 @@ func (t *tally) close(leftOut []string) int {
 		fmt.Fprintf(t.out, "FAIL %s ended without a word\n", pkg)
 		t.failed++
 	}
+	fmt.Fprintf(t.out, "took %.0f s\n", time.Since(t.began).Seconds())
 	for _, what := range leftOut {
 		fmt.Fprintln(t.out, "left out:", what)
 	}

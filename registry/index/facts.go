@@ -1,0 +1,199 @@
+package index
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"muster/query"
+)
+
+// Fact is a path below the facts and what the nodes have there.
+type Fact struct {
+	Path   string   // keys, joined by dots
+	Types  []string // null, boolean, number, text, date, list, object; those most frequent first
+	Nodes  int
+	Values int // different ones; of objects, sets of keys
+}
+
+var typeNames = [typeCount]string{"null", "boolean", "number", "text", "date", "list", "object"}
+
+// Facts describes every path, sorted. It counts different values, which for a
+// large fleet takes the better part of a second; [Index.Names] does not.
+func (ix *Index) Facts() []Fact {
+	type counted struct {
+		nodes  int
+		types  [typeCount]int32
+		values map[uint64]struct{}
+	}
+	all := map[string]*counted{}
+	for _, s := range ix.shards {
+		for _, path := range s.paths() {
+			c := all[path.name]
+			if c == nil {
+				c = &counted{values: map[uint64]struct{}{}}
+				all[path.name] = c
+			}
+			s.mu.RLock() // for one path at a time: nobody shall wait for all
+			c.nodes += path.branch.column.cells
+			for t, n := range path.branch.column.types {
+				c.types[t] += n
+			}
+			s.forest.values(&path.branch.column, ix, c.values)
+			s.mu.RUnlock()
+		}
+	}
+	var facts []Fact
+	for _, name := range sortedKeys(all) {
+		c := all[name]
+		if c.nodes == 0 {
+			continue
+		}
+		f := Fact{Path: name, Nodes: c.nodes, Values: len(c.values)}
+		for t, n := range c.types {
+			if n > 0 {
+				f.Types = append(f.Types, typeNames[t])
+			}
+		}
+		slices.SortStableFunc(f.Types, func(a, b string) int {
+			return int(c.types[slices.Index(typeNames[:], b)]) - int(c.types[slices.Index(typeNames[:], a)])
+		})
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+// path is a branch and its name.
+type path struct {
+	name   string
+	branch *branch
+}
+
+func (s *shard) paths() []path {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.forest.facts.paths(nil, "")
+}
+
+func (b *branch) paths(found []path, prefix string) []path {
+	for key, child := range b.under {
+		found = append(found, path{prefix + key, child})
+		found = child.paths(found, prefix+key+".")
+	}
+	return found
+}
+
+// values adds the hashes of the different values of a column.
+func (f *forest) values(c *column, ix *Index, found map[uint64]struct{}) {
+	seen := map[cell]bool{}
+	var scratch []byte
+	add := func(at cell) {
+		if at.code == absent || seen[at] {
+			return
+		}
+		seen[at] = true
+		if at.code.kind() == object { // its numbers are the shard's
+			scratch = scratch[:0]
+			for _, key := range sortedKeys(f.value(at).(map[string]any)) {
+				scratch = append(append(scratch, key...), 0)
+			}
+			found[hashKey(ix.seed, view(scratch))] = struct{}{}
+			return
+		}
+		if k := at.code.kind(); k == fixed || k == scalar || k == list && f.pool.bytes(at.code)[0] == 'L' {
+			v := f.value(at)
+			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.valueType())), keyText(v)...)
+		} else {
+			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.kind())), f.pool.bytes(at.code)...)
+		}
+		found[hashKey(ix.seed, view(scratch))] = struct{}{}
+	}
+	if c.small != nil && c.nums == nil {
+		for i, known := range c.dict {
+			if c.uses[i] > 0 {
+				add(cell{code: known})
+			}
+		}
+		return
+	}
+	for slot := range max(len(c.small), len(c.wide)) {
+		add(c.get(uint32(slot)))
+	}
+	for _, code := range c.few {
+		add(cell{code: code})
+	}
+}
+
+// Names lists the names of a kind, with the number of nodes that have each:
+// "fact" (paths of facts, those inside of lists too, without positions),
+// "class", "agent", "collective" or "identity". It is nil for an index of no
+// nodes, and as [query.Vocabulary] wants it.
+func (ix *Index) Names(kind string) map[string]int {
+	names := map[string]int{}
+	nodes := 0
+	for _, s := range ix.shards {
+		s.mu.RLock()
+		nodes += len(s.sorted)
+		s.addNames(kind, names)
+		s.mu.RUnlock()
+	}
+	if nodes == 0 {
+		return nil
+	}
+	return names
+}
+
+func (s *shard) addNames(kind string, to map[string]int) {
+	switch kind {
+	case "fact":
+		for _, path := range s.forest.facts.paths(nil, "") {
+			to[path.name] += path.branch.column.cells
+			for below, nodes := range path.branch.inside {
+				to[path.name+below] += nodes
+			}
+		}
+	case "class", "agent", "collective":
+		n := map[string]*names{"class": &s.classes, "agent": &s.agents, "collective": &s.collectives}[kind]
+		for _, e := range n.of {
+			if e.nodes > 0 {
+				to[e.text] += e.nodes
+			}
+		}
+	case "identity":
+		for _, slot := range s.sorted {
+			to[strings.Clone(s.identities.at(slot))] = 1
+		}
+	}
+}
+
+// Values lists the values of a fact, as text, with the number of nodes that
+// have each. The path is keys, joined by dots; lists count by their elements.
+func (ix *Index) Values(path string) map[string]int {
+	p := query.Path{Field: "facts", Flat: path}
+	for key := range strings.SplitSeq(path, ".") {
+		p.Steps = append(p.Steps, query.Step{Kind: "name", Key: key, Pos: -1})
+	}
+	values := map[string]int{}
+	everything := &Set{ix: ix}
+	for i, s := range ix.shards {
+		s.mu.RLock()
+		everything.parts[i] = part{s.live.clone(), s.clock}
+		s.mu.RUnlock()
+	}
+	for _, c := range everything.Histogram(p) {
+		list, ok := c.Value.([]any)
+		if !ok {
+			list = []any{c.Value}
+		}
+		for _, v := range list {
+			switch v := v.(type) {
+			case string:
+				values[v] += c.Nodes
+			case bool, int64, float64, json.Number:
+				values[keyText(v)] += c.Nodes
+			}
+		}
+	}
+	return values
+}

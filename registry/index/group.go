@@ -1,0 +1,258 @@
+package index
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+
+	"muster/query"
+)
+
+// Group is the nodes that share the values they are grouped by.
+type Group struct {
+	Values []any // of each path that was grouped by; nil: nothing there, or null
+	Nodes  int
+	Of     []any // what was asked of each column; nil: no value that it can be said of
+}
+
+// Group groups the nodes by what paths lead to, as [query.Query.Rows] does: a
+// path through several values leads to the list of them. No paths make one
+// group. Of each group it says what columns ask: count (of the nodes that have
+// a value), sum and avg (of numbers), min and max (of numbers if there are any,
+// else of texts, else of dates). Groups are ordered by their values.
+func (s *Set) Group(by []query.Path, columns []query.Column) []Group {
+	joined := map[string]*grouped{}
+	for i := range s.parts {
+		s.group(i, by, columns, joined)
+	}
+	var out []Group
+	for _, key := range sortedKeys(joined) {
+		g := joined[key]
+		out = append(out, Group{Values: g.values, Nodes: g.nodes, Of: make([]any, len(columns))})
+		for i, c := range columns {
+			out[len(out)-1].Of[i] = g.of[i].answer(c.Func)
+		}
+	}
+	return out
+}
+
+// grouped is a group in the making.
+type grouped struct {
+	values []any
+	nodes  int
+	of     []sums
+}
+
+func (s *Set) group(i int, by []query.Path, columns []query.Column, joined map[string]*grouped) {
+	shard := s.ix.shards[i]
+	shard.mu.RLock()
+	defer shard.mu.RUnlock()
+	var keys, of []*picker
+	for _, p := range by {
+		keys = append(keys, shard.picker(p))
+	}
+	for _, c := range columns {
+		of = append(of, shard.picker(c.Path))
+	}
+	here := map[string]*grouped{} // by the shard's own codes, which are quicker to compare
+	var scratch []byte
+	for slot := range s.each(i) {
+		scratch = scratch[:0]
+		for _, k := range keys {
+			scratch = k.appendKey(scratch, slot)
+		}
+		g := here[string(scratch)]
+		if g == nil {
+			g = join(joined, keys, slot, len(columns))
+			here[string(scratch)] = g
+		}
+		g.nodes++
+		for j, p := range of {
+			if columns[j].Func != "" && columns[j].Path.Field != "" {
+				g.of[j].add(p.value(slot))
+			}
+		}
+	}
+}
+
+// join returns the group of the values that a node has.
+func join(joined map[string]*grouped, keys []*picker, slot uint32, columns int) *grouped {
+	values := make([]any, len(keys))
+	for i, k := range keys {
+		values[i] = detached(k.value(slot))
+	}
+	key := keyText(values)
+	g := joined[key]
+	if g == nil {
+		g = &grouped{values: values, of: make([]sums, columns)}
+		joined[key] = g
+	}
+	return g
+}
+
+// keyText tells values apart, and orders them.
+func keyText(values any) string {
+	text, err := json.Marshal(values)
+	if err != nil {
+		return "" // a document holds nothing that JSON can not say
+	}
+	return string(text)
+}
+
+// detached is a value that shares no memory with the index.
+func detached(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.Clone(v)
+	case json.Number:
+		return json.Number(strings.Clone(string(v)))
+	case []any:
+		list := make([]any, len(v))
+		for i, el := range v {
+			list[i] = detached(el)
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for key, el := range v {
+			m[strings.Clone(key)] = detached(el)
+		}
+		return m
+	}
+	return v
+}
+
+// picker reads what a path leads to in nodes of a shard.
+type picker struct {
+	shard *shard
+	path  query.Path
+	plain *column         // not nil: it leads to a cell of this, if anywhere
+	facts map[string]bool // else: what to put together of a node
+	rows  query.Query
+}
+
+func (s *shard) picker(p query.Path) *picker {
+	k := &picker{shard: s, path: p}
+	if k.plain = s.plain(p); k.plain == nil {
+		k.facts = whole(&query.Compare{Path: p}).facts
+		k.rows = query.Query{Filter: query.All{}, Select: []query.Column{{Path: p}}}
+	}
+	return k
+}
+
+// plain returns the column whose cells are all that a path leads to, nil if it
+// is not as easy as that.
+func (s *shard) plain(p query.Path) *column {
+	switch p.Field {
+	case "facts", "trusted", "live":
+	default:
+		return nil
+	}
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	b := s.forest.root(p.Field)
+	if flat := b.under[p.Flat]; flat != nil && p.Flat != "" && p.Field == "facts" && len(p.Steps) > 1 {
+		return nil
+	}
+	for _, step := range p.Steps {
+		if step.Kind != "name" || b.column.lists() {
+			return nil
+		}
+		if b = b.under[step.Key]; b == nil {
+			return &column{}
+		}
+	}
+	if b.column.types[objectType] > 0 {
+		return nil
+	}
+	return &b.column
+}
+
+// value is what a node has, nil if nothing.
+func (k *picker) value(slot uint32) any {
+	if k.plain != nil {
+		return k.shard.forest.value(k.plain.get(slot))
+	}
+	doc, _ := k.shard.document(slot, k.facts)
+	_, rows := k.rows.Rows(slices.Values([]*query.Document{doc}), doc.Seen)
+	return rows[0][0]
+}
+
+// appendKey writes what tells the value of a node from others of the shard.
+func (k *picker) appendKey(b []byte, slot uint32) []byte {
+	if k.plain == nil {
+		return append(append(b, keyText(k.value(slot))...), 0)
+	}
+	at := k.plain.get(slot)
+	if at.code == null {
+		at.code = absent // both are nil
+	}
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(b, uint32(at.code)), at.bits)
+}
+
+// sums is what aggregates are made from.
+type sums struct {
+	count, numbers int
+	whole          int64
+	sum            float64
+	inexact        bool
+	least, most    [3]any // numbers, texts, dates
+}
+
+func (s *sums) add(v any) {
+	if v == nil {
+		return
+	}
+	s.count++
+	switch v := v.(type) {
+	case int64:
+		s.numbers, s.whole, s.sum = s.numbers+1, s.whole+v, s.sum+float64(v)
+	case float64:
+		s.numbers, s.sum, s.inexact = s.numbers+1, s.sum+v, true
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			s.numbers, s.sum, s.inexact = s.numbers+1, s.sum+f, true
+		}
+	}
+	rank, ok := orderOf(v)
+	if !ok {
+		return
+	}
+	if s.least[rank] == nil || compareValues(v, s.least[rank]) < 0 {
+		s.least[rank] = detached(v)
+	}
+	if s.most[rank] == nil || compareValues(v, s.most[rank]) > 0 {
+		s.most[rank] = detached(v)
+	}
+}
+
+func (s *sums) answer(fn string) any {
+	first := func(of [3]any) any {
+		for _, v := range of {
+			if v != nil {
+				return v
+			}
+		}
+		return nil
+	}
+	switch fn {
+	case "count":
+		return int64(s.count)
+	case "min":
+		return first(s.least)
+	case "max":
+		return first(s.most)
+	}
+	switch {
+	case s.numbers == 0:
+		return nil
+	case fn == "avg":
+		return s.sum / float64(s.numbers)
+	case !s.inexact && math.Abs(s.sum) < 1<<62:
+		return s.whole
+	}
+	return s.sum
+}

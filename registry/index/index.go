@@ -1,0 +1,82 @@
+package index
+
+import (
+	"hash/maphash"
+	"time"
+
+	"muster/query"
+)
+
+// Config says how an index works.
+type Config struct {
+	// Load returns the document that was last put for a node, and nil if there
+	// is none. It is asked for the few nodes that hold values too big to be
+	// kept, and only those. nil: such nodes are judged by what is kept.
+	Load func(identity string) *query.Document
+}
+
+// Index answers queries over nodes. Its methods may be called from several
+// goroutines.
+type Index struct {
+	conf   Config
+	seed   maphash.Seed
+	shards [shardCount]*shard
+}
+
+// A write holds up readers of its shard only.
+const shardCount = 8
+
+// New returns an index of no nodes.
+func New(c Config) *Index {
+	ix := &Index{conf: c, seed: maphash.MakeSeed()}
+	for i := range ix.shards {
+		ix.shards[i] = newShard()
+	}
+	return ix
+}
+
+// number is that of the shard which a key belongs to.
+func (ix *Index) number(key string) int { return int(hashKey(ix.seed, key) % shardCount) }
+
+func (ix *Index) shard(key string) *shard { return ix.shards[ix.number(key)] }
+
+// Put adds a node, or replaces what is known of it. Nothing of doc is kept.
+// Identities that differ only in case are one node.
+func (ix *Index) Put(doc *query.Document) {
+	s := ix.shard(keyOf(doc.Identity))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(doc)
+}
+
+// Touch changes a node's state and when it was last seen, which costs less
+// than Put. It does nothing for a node that is not there.
+func (ix *Index) Touch(identity, state string, seen time.Time) {
+	key := keyOf(identity)
+	s := ix.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slot, ok := s.find(key); ok {
+		s.touch(slot, state, seen)
+	}
+}
+
+// Delete takes a node out and reports whether it was there.
+func (ix *Index) Delete(identity string) bool {
+	key := keyOf(identity)
+	s := ix.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.delete(key)
+}
+
+// Len returns the number of nodes.
+func (ix *Index) Len() int {
+	n := 0
+	for _, s := range ix.shards {
+		s.mu.RLock()
+		n += len(s.sorted)
+		s.mu.RUnlock()
+	}
+	return n
+}

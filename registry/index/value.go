@@ -1,0 +1,155 @@
+package index
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// keys numbers the keys of maps inside of lists, which repeat.
+type keys struct {
+	ids   map[string]uint32
+	names []string
+	maps  bool // appendValue has seen a map
+}
+
+func (k *keys) id(name string) uint32 {
+	id, ok := k.ids[name]
+	if !ok {
+		id = uint32(len(k.names))
+		if k.ids == nil {
+			k.ids = map[string]uint32{}
+		}
+		k.ids[name] = id
+		k.names = append(k.names, name)
+	}
+	return id
+}
+
+// maxKeys is how many keys are numbered; a map with others is written with
+// their names.
+const maxKeys = 4096
+
+// appendValue writes a value: a letter for its type, then its content. Text is
+// written as it is, so that it can be searched for.
+func appendValue(b []byte, v any, k *keys) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, '0')
+	case bool:
+		if v {
+			return append(b, 'T')
+		}
+		return append(b, 'F')
+	case string:
+		return append(binary.AppendUvarint(append(b, 's'), uint64(len(v))), v...)
+	case int64:
+		return binary.AppendVarint(append(b, 'i'), v)
+	case float64:
+		return binary.LittleEndian.AppendUint64(append(b, 'f'), math.Float64bits(v))
+	case json.Number:
+		return append(binary.AppendUvarint(append(b, 'n'), uint64(len(v))), v...)
+	case time.Time:
+		return binary.AppendVarint(binary.AppendVarint(append(b, 't'), v.Unix()), int64(v.Nanosecond()))
+	case []any:
+		b = binary.AppendUvarint(append(b, 'l'), uint64(len(v)))
+		for _, el := range v {
+			b = appendValue(b, el, k)
+		}
+		return b
+	case map[string]any:
+		return appendMap(b, v, k)
+	}
+	return append(b, '0') // a document holds nothing else
+}
+
+// appendMap writes the keys by their numbers, in order, so that equal maps are
+// written alike.
+func appendMap(b []byte, m map[string]any, k *keys) []byte {
+	names := sortedKeys(m)
+	k.maps = true
+	b = binary.AppendUvarint(append(b, 'm'), uint64(len(m)))
+	for _, name := range names {
+		id, known := k.ids[name]
+		if !known && len(k.names) < maxKeys {
+			id, known = k.id(name), true
+		}
+		if known {
+			b = binary.AppendUvarint(b, uint64(id)+1)
+		} else {
+			b = append(binary.AppendUvarint(append(b, 0), uint64(len(name))), name...)
+		}
+		b = appendValue(b, m[name], k)
+	}
+	return b
+}
+
+// reader reads what appendValue wrote. The texts it returns are those of b.
+type reader struct {
+	b    []byte
+	keys *keys
+}
+
+func (r *reader) uvarint() int {
+	n, size := binary.Uvarint(r.b)
+	r.b = r.b[size:]
+	return int(n)
+}
+
+func (r *reader) varint() int64 {
+	n, size := binary.Varint(r.b)
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *reader) text() string {
+	n := r.uvarint()
+	s := view(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+func (r *reader) value() any {
+	tag := r.b[0]
+	r.b = r.b[1:]
+	switch tag {
+	case 'T':
+		return true
+	case 'F':
+		return false
+	case 's':
+		return r.text()
+	case 'i':
+		return r.varint()
+	case 'f':
+		f := math.Float64frombits(binary.LittleEndian.Uint64(r.b))
+		r.b = r.b[8:]
+		return f
+	case 'n':
+		return json.Number(r.text())
+	case 't':
+		seconds := r.varint()
+		return time.Unix(seconds, r.varint()).UTC()
+	case 'l', 'L':
+		list := make([]any, r.uvarint())
+		for i := range list {
+			list[i] = r.value()
+		}
+		return list
+	case 'm':
+		n := r.uvarint()
+		m := make(map[string]any, n)
+		for range n {
+			name := ""
+			if id := r.uvarint(); id > 0 {
+				name = r.keys.names[id-1]
+			} else {
+				name = r.text()
+			}
+			m[name] = r.value()
+		}
+		return m
+	}
+	return nil
+}
