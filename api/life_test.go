@@ -127,7 +127,7 @@ type events struct {
 func follow(t *testing.T, h *httptest.Server, path, after string) *events {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, "GET", h.URL+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -232,6 +232,36 @@ func (c *client) ask(ctx context.Context, server, method, path, kind string, pay
 	return response.StatusCode, text, nil
 }
 
+// open sends one request to one server and returns its answer once that begins
+// well, for bodies that are long or have no end.
+func (c *client) open(ctx context.Context, server, method, path string, head http.Header, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if head != nil {
+		request.Header = head
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	endless := *c.http
+	endless.Timeout = 0
+	response, err := endless.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%s does not answer: %s", server, plainNetError(err))
+	}
+	if response.StatusCode < 300 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s broke off in the middle of its answer: %s", server, plainNetError(err))
+	}
+	return nil, refusalOf(server, response.StatusCode, text)
+}
+
 // refusalOf reads why a server did not do what it was asked.
 func refusalOf(server string, status int, text []byte) error {
 	refusal := &apiError{Status: status, server: server}

@@ -56,6 +56,10 @@ type serveConfig struct {
 	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
 	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
 	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
+
+	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
+	Lifecycle lifecycleConfig `yaml:"lifecycle"`
+	History   historyConfig   `yaml:"history"`
 }
 
 type agentConfig struct {
@@ -200,7 +204,9 @@ func parseConfig(text []byte) (config, error) {
 func configKeys(t reflect.Type) []string {
 	var keys []string
 	for field := range t.Fields() {
-		keys = append(keys, field.Tag.Get("yaml"))
+		if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
+			keys = append(keys, name)
+		}
 		if field.Type.Kind() == reflect.Struct {
 			keys = append(keys, configKeys(field.Type)...)
 		}

@@ -5,6 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"muster/registry"
 )
 
 // docs/config.md shows every key, and is a settings file that can be read.
@@ -25,6 +28,35 @@ func TestSettingsAreDocumented(t *testing.T) {
 		if !strings.Contains(example, key+":") {
 			t.Errorf("docs/config.md does not show %s", key)
 		}
+	}
+}
+
+func TestLifecycleSettings(t *testing.T) {
+	c, err := parseConfig([]byte(`serve:
+  lifecycle:
+    interval: 30m
+    purge_after: -1d
+    freeze_share: -1
+    collectives:
+      laptops: {stale_intervals: 100, purge_after: 90d}
+  history: {age: 7d, megabytes: 2}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	want := registry.Lifecycle{
+		Rule: registry.Rule{Interval: 30 * time.Minute, PurgeAfter: -day}, FreezeShare: -1,
+		Collectives: map[string]registry.Rule{"laptops": {StaleIntervals: 100, PurgeAfter: 90 * day}},
+	}
+	if got := c.Serve.Lifecycle.lifecycle(); !reflect.DeepEqual(got, want) {
+		t.Errorf("read\n%+v\nwant\n%+v", got, want)
+	}
+	if got := c.Serve.History.retention(); got != (registry.Retention{Age: 7 * day, Bytes: 2 << 20}) {
+		t.Errorf("read %+v", got)
+	}
+	if _, err := parseConfig([]byte("serve:\n  lifecycle:\n    stale_interval: 3\n")); err == nil || !strings.Contains(err.Error(), `"stale_intervals"`) {
+		t.Errorf("a wrong key: %v", err)
 	}
 }
 

@@ -104,6 +104,8 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.agentCommand(),
 		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.whyCommand(), a.importCommand(),
+		a.missingCommand(), a.historyCommand(), a.diffCommand(), a.watchCommand(), a.deactivateCommand(), a.reactivateCommand(),
+		a.backupCommand(), a.restoreCommand(),
 		a.pingCommand(), a.sshCommand(), a.checkCommand(),
 		a.tokenCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
 	)

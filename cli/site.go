@@ -51,6 +51,9 @@ type siteConfig struct {
 	forwarders  []string // … that may ask, and register any node
 	saved       map[string]string
 	collectives []string
+	volatile    []string // empty: the usual ones
+	lifecycle   registry.Lifecycle
+	retention   registry.Retention
 	name        string // of this registry in its certificate
 	now         func() time.Time
 	log         *slog.Logger
@@ -73,7 +76,8 @@ type site struct {
 	brokerURIs []string // as nodes are told
 	adminToken string   // path of the file that holds it; empty for an open site
 	firstStart bool
-	listening  chan struct{} // closed when registrations are heard
+	subscribed chan struct{} // closed when registrations are asked for; the broker may still be away
+	listening  chan struct{} // closed when they are heard
 }
 
 // openSite makes or loads what is kept, and listens. Nothing is served yet.
@@ -81,7 +85,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	s := &site{siteConfig: c, listening: make(chan struct{})}
+	s := &site{siteConfig: c, subscribed: make(chan struct{}), listening: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -103,7 +107,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.registry, err = registry.Open(ctx, registry.Config{Store: store, Background: true, Now: c.now, Log: c.log})
+	s.registry, err = registry.Open(ctx, registry.Config{
+		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+	})
 	return s, err
 }
 
@@ -298,6 +304,7 @@ func (s *site) serve(ctx context.Context) error {
 	}
 	parts := []func(context.Context) error{
 		client.Run,
+		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
 		receiver.Run,
 		func(ctx context.Context) error { return web.Serve(ctx, s.http) },
 	}
@@ -305,6 +312,34 @@ func (s *site) serve(ctx context.Context) error {
 		parts = append(parts, s.serveBroker)
 	}
 	return errors.Join(together(ctx, parts...), s.registry.Close())
+}
+
+// hearingEvery is how often it is looked whether the broker is reached.
+const hearingEvery = time.Second
+
+// tellHearing tells the registry whether it can hear its nodes, until ctx is
+// done.
+func (s *site) tellHearing(ctx context.Context, client *bus.Client) error {
+	select {
+	case <-s.subscribed:
+	case <-ctx.Done():
+		return nil
+	}
+	if client.Ready(ctx) != nil {
+		return nil // ctx is done; so long nobody was heard
+	}
+	s.registry.Hearing(true)
+	close(s.listening)
+	tick := time.NewTicker(hearingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.registry.Hearing(client.Connected())
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (s *site) serveBroker(ctx context.Context) error {
@@ -382,7 +417,7 @@ func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
 	}
 	return &agent.Receiver{
 		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
-		Listening: func() { close(s.listening) },
+		Listening: func() { close(s.subscribed) },
 		Opener: &wire.Opener{
 			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.revoked,
 			Now: s.now, Expect: []wire.Kind{wire.Registration},

@@ -113,7 +113,7 @@ func (c *Compare) matches(s *scope) bool {
 	}
 	switch {
 	case c.Count:
-		return c.counted(&t)
+		return c.counted(&t, s)
 	case c.Op == "exists":
 		return t.present
 	}
@@ -248,8 +248,8 @@ func (c *Compare) each(v any, s *scope, t *tally) {
 }
 
 // counted compares the number of values; an absent path has none.
-func (c *Compare) counted(t *tally) bool {
-	return c.holds(int64(t.count), nil)
+func (c *Compare) counted(t *tally, s *scope) bool {
+	return c.holds(int64(t.count), s)
 }
 
 func (h *Has) matches(s *scope) bool {

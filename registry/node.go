@@ -54,9 +54,10 @@ type Section struct {
 	// that does not tell; zero: not known yet.
 	Learnt time.Duration
 
+	stable uint64        // a fingerprint of all but the volatile facts; 0: not known, as after a restart
+	moving uint64        // a fingerprint of the volatile facts
 	guess  time.Duration // what Learnt will be
 	gaps   int           // how many times between registrations guess is made of
-	moving [32]byte      // a hash of the volatile facts; zero: not known, as after a restart
 }
 
 // Document is the node as a query sees it. It shares the node's maps and slices.

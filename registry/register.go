@@ -39,7 +39,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	r.volatile.hash(next)
+	r.printer.print(next)
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
@@ -49,6 +49,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		node = &Node{Identity: id, FirstSeen: stamp(now)}
 	}
 	old := node.Sections[source]
+	if old != nil && old.stable == next.stable {
+		next.Hash = old.Hash
+	} else {
+		next.Hash = r.volatile.hash(next)
+	}
 	h := r.clock()
 	if err := r.conf.Lifecycle.admit(node, old, next, h); err != nil {
 		return Receipt{}, err
@@ -120,7 +125,7 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 // whatever it says.
 func (r *Registry) doubt(node *Node, source Source) {
 	unsure := *node.Sections[source]
-	unsure.Hash = ""
+	unsure.Hash, unsure.stable = "", 0
 	doubtful := node.with(source, &unsure)
 	r.table.put(&doubtful, false)
 }
@@ -137,7 +142,7 @@ func (r *Registry) touch(node *Node, source Source, next *Section) *Node {
 	same := old.moving == next.moving && slices.Equal(old.Warnings, next.Warnings)
 	if !same && touched.Sections[source] != old {
 		s := *touched.Sections[source]
-		s.Facts, s.moving, s.Warnings = next.Facts, next.moving, next.Warnings
+		s.Facts, s.stable, s.moving, s.Warnings = next.Facts, next.stable, next.moving, next.Warnings
 		touched, moved = node.with(source, &s), true
 	}
 	r.table.put(&touched, moved)

@@ -54,6 +54,7 @@ type Registry struct {
 	events   events
 	machines machines
 	volatile volatility
+	printer  printer
 	counts   counts
 
 	table   *table        // valid once loaded is closed and loadErr is nil
@@ -94,6 +95,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	}
 	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	r.life.deaf = c.Deaf
+	r.printer = printer{seed: r.seed, volatile: volatile}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
 	r.done.Go(func() {

@@ -62,7 +62,7 @@ type Lifecycle struct {
 
 // complete puts in what the zero values stand for.
 func (l Lifecycle) complete() Lifecycle {
-	l.Rule = l.Rule.over(Rule{Interval: time.Hour, StaleIntervals: 3, ExpireAfter: 7 * 24 * time.Hour, PurgeAfter: 14 * 24 * time.Hour})
+	l.Rule = l.over(Rule{Interval: time.Hour, StaleIntervals: 3, ExpireAfter: 7 * 24 * time.Hour, PurgeAfter: 14 * 24 * time.Hour})
 	l.FreezeShare = orDefault(l.FreezeShare, 0.2)
 	l.PurgeShare = orDefault(l.PurgeShare, 0.1)
 	return l

@@ -78,44 +78,38 @@ func (v volatility) under(key string) (below volatility, whole bool) {
 	return both, false
 }
 
-// hash fills in what tells whether a section changed: Hash for all but the
-// volatile facts, moving for those.
-func (v volatility) hash(s *Section) {
-	b := make([]byte, 0, 16<<10)
-	b, moving := v.split(b, nil, s.Facts)
+// hash is what tells a changed section from an unchanged one, also after a
+// restart: of all but the volatile facts.
+func (v volatility) hash(s *Section) string {
+	b := v.appendStable(make([]byte, 0, 16<<10), s.Facts)
 	b = appendStrings(b, s.Classes)
 	b = appendStrings(b, s.Agents)
 	b = appendStrings(b, s.Collectives)
 	b = strconv.AppendInt(b, int64(s.Interval), 10)
 	sum := sha256.Sum256(b)
-	s.Hash = hex.EncodeToString(sum[:16])
-	s.moving = sha256.Sum256(moving)
+	return hex.EncodeToString(sum[:16])
 }
 
-// split writes an object without its volatile parts, and those apart.
-func (v volatility) split(stable, moving []byte, m map[string]any) (s, mv []byte) {
+// appendStable writes an object without its volatile parts.
+func (v volatility) appendStable(b []byte, m map[string]any) []byte {
 	var room [64]string
 	keys := slices.AppendSeq(room[:0], maps.Keys(m))
 	slices.Sort(keys)
-	stable = append(stable, '{')
+	b = append(b, '{')
 	for _, k := range keys {
 		below, whole := v.under(k)
-		switch {
-		case whole:
-			moving = append(appendString(moving, k), ':')
-			moving = append(appendValue(moving, m[k]), ',')
+		if whole {
 			continue
-		case stable[len(stable)-1] != '{':
-			stable = append(stable, ',')
 		}
-		stable = append(appendString(stable, k), ':')
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, k), ':')
 		if inner, ok := m[k].(map[string]any); ok && len(below) > 0 {
-			moving = append(appendString(moving, k), '{')
-			stable, moving = below.split(stable, moving, inner)
-			moving = append(moving, '}')
-			continue
+			b = below.appendStable(b, inner)
+		} else {
+			b = appendValue(b, m[k])
 		}
-		stable = appendValue(stable, m[k])
 	}
-	return append(stable, '}'), moving
+	return append(b, '}')
 }
