@@ -114,10 +114,11 @@ func httpClient(c config) (*http.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the CA: %w", err)
 		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
 			return nil, usageFault("%s holds no certificate", c.CAFile)
 		}
+		conf = trusting(roots, c.Servers)
 	}
 	if c.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)

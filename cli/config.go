@@ -95,6 +95,9 @@ func (d *duration) UnmarshalYAML(value *yaml.Node) error {
 		}
 	}
 	parsed, err := time.ParseDuration(text)
+	if err == nil && parsed < 0 {
+		err = errors.New("it is below zero")
+	}
 	if err != nil {
 		return fmt.Errorf("line %d: %q is not a length of time, such as 90s, 5m or 2h", value.Line, value.Value)
 	}

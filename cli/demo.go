@@ -71,6 +71,7 @@ type demo struct {
 	fleet   []agent.Daemon
 	clients []*bus.Client
 	began   time.Time
+	runFile string // of this demo alone; another server's may be the user's
 }
 
 func (a *app) demo(ctx context.Context, f demoFlags) (err error) {
@@ -87,7 +88,16 @@ func (a *app) demo(ctx context.Context, f demoFlags) (err error) {
 		d.site.close()
 		return err
 	}
-	withdraw, err := a.announce(d.site)
+	d.runFile = filepath.Join(dir, "run.json")
+	r, err := a.runFileOf(d.site)
+	if err == nil {
+		_, err = writeRunFile(d.runFile, r)
+	}
+	if err != nil {
+		d.site.close()
+		return err
+	}
+	withdraw, err := a.env.announce(r)
 	if err != nil {
 		d.site.close()
 		return err

@@ -19,7 +19,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.explain(q)
+			a.explain(q, &f)
 			return nil
 		},
 	}
@@ -27,8 +27,21 @@ func (a *app) explainCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) explain(q *query.Query) {
-	fmt.Fprintf(a.out, "read as %s: every node for which\n%s\n\n", q.Dialect, query.Words(q.Filter))
+// readAs is the dialect of the only filter that was given, or native, which
+// joins several.
+func (f *filterFlags) readAs(q *query.Query) query.Dialect {
+	given := len(f.With) + len(f.Select) + len(f.Fact) + len(f.Class) + len(f.Agent) + len(f.Identity)
+	switch {
+	case f.Query == "" && given == 1 && len(f.Select) == 1:
+		return "select"
+	case f.Query == "" && given == 1 && len(f.With) == 1:
+		return "with"
+	}
+	return q.Dialect
+}
+
+func (a *app) explain(q *query.Query, f *filterFlags) {
+	fmt.Fprintf(a.out, "read as %s: every node for which\n%s\n\n", f.readAs(q), query.Words(q.Filter))
 	for _, d := range query.Dialects() {
 		if d == "auto" {
 			continue

@@ -61,6 +61,7 @@ func readDocuments(in io.Reader, name, identity string) ([]json.RawMessage, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // what some editors put first
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
 		var list []json.RawMessage
 		if err := json.Unmarshal(text, &list); err != nil {
@@ -76,7 +77,10 @@ func readDocuments(in io.Reader, name, identity string) ([]json.RawMessage, erro
 	var list []json.RawMessage
 	err = eachLine(bytes.NewReader(text), name, func(line []byte, number int) error {
 		if !json.Valid(line) {
-			return usageFault("%s, line %d is not JSON", name, number)
+			if json.Valid(text) {
+				return usageFault("%s is one JSON document over several lines; facts of one node need its name: --identity NAME; a node document goes on one line", name)
+			}
+			return usageFault("%s, line %d is not JSON; nothing was imported", name, number)
 		}
 		document, err := fromInventory(bytes.Clone(line))
 		list = append(list, document)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -63,11 +64,12 @@ func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader
 	}
 	now := a.env.Now()
 	var kept, asked []*query.Document
+	names := map[string]bool{} // where only the names are shown
 	keep := func(doc *query.Document) {
 		switch {
 		case only != nil && !only[strings.ToLower(doc.Identity)] || !query.Matches(q.Filter, doc, now):
 		case plain(q):
-			kept = append(kept, &query.Document{Identity: doc.Identity}) // only the name is shown
+			names[doc.Identity] = true
 		default:
 			kept = append(kept, doc)
 		}
@@ -98,11 +100,7 @@ func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader
 		}
 	}
 	if plain(q) {
-		var list found
-		for _, doc := range kept {
-			list.names = append(list.names, doc.Identity)
-		}
-		slices.Sort(list.names)
+		list := found{names: slices.Sorted(maps.Keys(names))}
 		if err := f.cut(&list); err != nil {
 			return err
 		}
@@ -134,6 +132,9 @@ func eachLine(in io.Reader, name string, use func(line []byte, number int) error
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
 		return unreachable("%s, line %d: longer than %d MiB", name, number+1, maxDocument>>20)
+	}
+	if stopped, ok := errors.AsType[*fault](lines.Err()); ok {
+		return stopped
 	}
 	if lines.Err() != nil {
 		return unreachable("reading %s: %w", name, lines.Err())

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,18 +124,14 @@ func (a *app) registerOnce(ctx context.Context, client *bus.Client, daemon agent
 	ctx, cancel := context.WithTimeout(ctx, onceWithin)
 	defer cancel()
 	var receipt agent.Receipt
-	err := together(ctx, client.Run, func(ctx context.Context) (err error) {
-		defer cancel() // the client need not stay
+	err := beside(ctx, client.Run, func(ctx context.Context) (err error) {
 		receipt, err = daemon.Once(ctx)
-		if err != nil {
-			return err
-		}
-		return nil
+		return err
 	})
-	if err == nil && receipt.Registry == "" {
-		err = fmt.Errorf("no receipt came: %s", client.Status().LastError)
-	}
 	if err != nil {
+		if status := client.Status(); !status.Connected && status.LastError != "" {
+			err = fmt.Errorf("%w; the broker: %s", err, status.LastError)
+		}
 		return err
 	}
 	fmt.Fprintf(a.out, "%s is registered at %s\n", daemon.Sealer.Name(), receipt.Registry)
@@ -163,6 +159,9 @@ func (a *app) agentKeyPair(ctx context.Context, c config, join, dir string) (*pk
 		return pki.Join(ctx, line, identity, dir)
 	}
 	pair, err := pki.LoadKeyPair(dir)
+	if err == nil && c.Identity != "" && !strings.EqualFold(c.Identity, pair.Name()) {
+		return nil, usageFault("this node is to be %s, and the certificate in %s is of %s; join anew with --join LINE, or leave the identity out", c.Identity, dir, pair.Name())
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usageFault("this node has no certificate in %s yet; join with --join LINE (muster serve and muster token join print one), or use Puppet's with --puppet SSLDIR", dir)
 	}
@@ -203,7 +202,7 @@ func (a *app) nodeBus(c config, pair *pki.KeyPair, log *slog.Logger) (*bus.Clien
 	}
 	return bus.NewClient(bus.Config{
 		Brokers: brokers, Vhost: c.BrokerVhost, Login: login, Passcode: passcode, Now: a.env.Now, Log: log,
-		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pair.Roots(), Certificates: []tls.Certificate{pair.TLS()}},
+		TLS: presenting(pair, brokers),
 	}), nil
 }
 
@@ -220,6 +219,9 @@ func (a *app) daemon(c config, pair *pki.KeyPair, dir string, client *bus.Client
 		return agent.Daemon{}, err
 	}
 	interval := time.Duration(c.Agent.Interval)
+	if interval != 0 && interval < time.Second {
+		return agent.Daemon{}, usageFault("agent.interval is %v; a node registers every second at most", interval)
+	}
 	if interval == 0 {
 		interval = pair.Site.Interval
 	}

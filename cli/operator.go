@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 
@@ -39,6 +38,9 @@ func (a *app) newCaller() (*caller, error) {
 		if c.OperatorDir == "" {
 			c.OperatorDir = running.Operator
 		}
+		if c.Serve.Puppet == "" {
+			c.Serve.Puppet = running.Puppet
+		}
 	}
 	if len(c.Brokers) == 0 {
 		return nil, usageFault("which broker? Name it in the settings (brokers) or with MUSTER_BROKER; or ask on the host where muster serve runs")
@@ -57,7 +59,7 @@ func (a *app) newCaller() (*caller, error) {
 	}
 	client := bus.NewClient(bus.Config{
 		Brokers: c.Brokers, Vhost: c.BrokerVhost, Login: c.BrokerLogin, Passcode: passcode, Now: a.env.Now,
-		TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pair.Roots(), Certificates: []tls.Certificate{pair.TLS()}},
+		TLS: presenting(pair, c.Brokers),
 		Log: a.logger(slog.LevelError),
 	})
 	return &caller{bus: client, client: agent.Client{
@@ -85,11 +87,8 @@ func (a *app) call(ctx context.Context, call agent.Call, each func(agent.Reply))
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var outcome agent.Outcome
-	err = together(ctx, c.bus.Run, func(ctx context.Context) (err error) {
-		defer cancel()
+	err = beside(ctx, c.bus.Run, func(ctx context.Context) (err error) {
 		if err := c.ready(ctx); err != nil {
 			return err
 		}

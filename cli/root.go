@@ -44,6 +44,7 @@ func Run(ctx context.Context, env Env) int {
 	out := bufio.NewWriter(env.Stdout)
 	stdout := env.Stdout
 	env.Stdout = out
+	env.Stdin = &interruptible{ctx: ctx, from: env.Stdin}
 	root := newRoot(&env, out, stdout)
 	args := env.Args
 	if prefix, ok := aliases[strings.TrimSuffix(env.Name, ".exe")]; ok {

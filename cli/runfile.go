@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // runFile tells the command line of the same user where the running server
@@ -20,6 +23,8 @@ type runFile struct {
 	Vhost    string   `json:"vhost,omitempty"`
 	Login    string   `json:"login,omitempty"`
 	Passcode string   `json:"passcode,omitempty"` // path of a file that holds it
+	Puppet   string   `json:"puppet,omitempty"`   // Puppet's ssl folder, whose certificate seals requests instead
+	Data     string   `json:"data,omitempty"`     // the server's data folder
 	Operator string   `json:"operator,omitempty"` // folder of the key pair that seals requests
 }
 
@@ -46,22 +51,32 @@ func (e Env) readRunFile() (*runFile, error) {
 	return &r, nil
 }
 
-// writeRunFile announces a server and returns the function that takes it back,
-// unless another server has announced itself since.
-func (e Env) writeRunFile(r runFile) (func(), error) {
-	path := e.runFilePath()
-	text, err := json.MarshalIndent(r, "", "  ")
+// announce tells this user's command line of a server, unless another one runs
+// and has done so. It returns the function that takes it back.
+func (e Env) announce(r runFile) (withdraw func(), err error) {
+	if other, err := e.readRunFile(); err == nil && other != nil && other.PID != r.PID && answers(other.Server) {
+		return func() {}, nil // another server of this user runs: the command line stays with it
+	}
+	path, err := writeRunFile(e.runFilePath(), r)
 	if err != nil {
 		return nil, err
-	}
-	if err := writeFileWhole(path, append(text, '\n'), 0o600); err != nil {
-		return nil, fmt.Errorf("announcing the server: %w", err)
 	}
 	return func() {
 		if now, err := e.readRunFile(); err == nil && now != nil && now.PID == r.PID && now.Server == r.Server {
 			_ = os.Remove(path) // a file that stays only names a server that does not answer
 		}
 	}, nil
+}
+
+func writeRunFile(path string, r runFile) (string, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := writeFileWhole(path, append(text, '\n'), 0o600); err != nil {
+		return "", fmt.Errorf("announcing the server: %w", err)
+	}
+	return path, nil
 }
 
 // writeFileWhole makes the folder and writes the file so that no reader sees half of it.
@@ -79,4 +94,17 @@ func writeFileWhole(path string, text []byte, mode fs.FileMode) error {
 		return err
 	}
 	return os.Rename(temp.Name(), path)
+}
+
+// answers reports whether somebody listens at a server's address.
+func answers(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	conn, err := net.DialTimeout("tcp", u.Host, time.Second)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }

@@ -79,7 +79,12 @@ func (a *app) serve(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	withdraw, err := a.announce(s)
+	r, err := a.runFileOf(s)
+	if err != nil {
+		s.close()
+		return err
+	}
+	withdraw, err := a.env.announce(r)
 	if err != nil {
 		s.close()
 		return err
@@ -89,15 +94,19 @@ func (a *app) serve(ctx context.Context, c config) error {
 	return s.serve(ctx)
 }
 
-// announce writes the run file, with what the command line of this user needs.
-func (a *app) announce(s *site) (withdraw func(), err error) {
-	r := runFile{PID: os.Getpid(), Server: s.baseURL(), Token: s.adminToken, Brokers: s.brokerURIs, Vhost: s.vhost}
+// runFileOf is what the command line of this user needs; the broker's passcode
+// is kept in a file of its own.
+func (a *app) runFileOf(s *site) (runFile, error) {
+	r := runFile{PID: os.Getpid(), Server: s.baseURL(), Token: s.adminToken, Brokers: s.brokerURIs, Vhost: s.vhost, Data: s.dir}
 	if s.tls && s.certFile == "" {
 		r.CA = filepath.Join(s.dir, "ca", "ca.pem")
+		if s.puppet != "" {
+			r.CA = filepath.Join(s.puppet, "certs", "ca.pem")
+		}
 	}
 	r.Operator = filepath.Join(s.dir, "operator")
 	if s.puppet != "" {
-		r.Operator = ""
+		r.Operator, r.Puppet = "", s.puppet
 	}
 	r.Login, r.Passcode = s.login, filepath.Join(s.dir, "client.passcode")
 	passcode := s.passcode
@@ -105,9 +114,9 @@ func (a *app) announce(s *site) (withdraw func(), err error) {
 		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
 	}
 	if err := writeFileWhole(r.Passcode, []byte(passcode+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("keeping the broker's passcode: %w", err)
+		return r, fmt.Errorf("keeping the broker's passcode: %w", err)
 	}
-	return a.env.writeRunFile(r)
+	return r, nil
 }
 
 // greet says where everything is, on stderr: a server has no results.

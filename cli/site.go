@@ -69,6 +69,7 @@ type site struct {
 	roots      *x509.CertPool
 	crl        *pki.CRL // of Puppet's CA; nil without one
 	registry   *registry.Registry
+	client     *bus.Client // this process's own connection to the broker
 	tokens     *api.TokenStore
 	http       net.Listener
 	stomp      net.Listener // nil where other brokers serve
@@ -107,6 +108,10 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.client = bus.NewClient(bus.Config{
+		Brokers: s.ownBrokers(), Vhost: s.vhost, Login: s.ownLogin(), Passcode: s.ownPasscode(),
+		TLS: s.clientTLS(), Now: s.now, Log: s.log,
+	})
 	s.registry, err = registry.Open(ctx, registry.Config{
 		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
 	})
@@ -229,10 +234,16 @@ func (s *site) openListeners() (err error) {
 	} else if err := s.openBroker(); err != nil {
 		return err
 	}
-	if !s.tls && (s.stomp == nil || isLoopback(s.stomp.Addr())) {
+	if !s.tls && !s.stompTLS() {
 		return nil
 	}
 	return s.openServerCertificate()
+}
+
+// stompTLS reports whether the embedded broker speaks TLS: off loopback, where
+// that is wanted, and where nodes log in with certificates alone.
+func (s *site) stompTLS() bool {
+	return s.stomp != nil && (!isLoopback(s.stomp.Addr()) || s.tls || s.puppet != "")
 }
 
 // stompPorts is how many ports from 61613 are tried.
@@ -251,7 +262,7 @@ func (s *site) openBroker() (err error) {
 		}
 	}
 	scheme := "stomp"
-	if !isLoopback(s.stomp.Addr()) {
+	if s.stompTLS() {
 		scheme = "stomp+ssl"
 	}
 	s.brokerURIs = []string{scheme + "://" + reachable(s.stomp.Addr())}
@@ -259,6 +270,11 @@ func (s *site) openBroker() (err error) {
 }
 
 func (s *site) openServerCertificate() error {
+	if s.puppet != "" && s.certFile == "" { // what Puppet's nodes believe
+		pair := s.self.TLS()
+		s.serverCert = &pair
+		return nil
+	}
 	if s.certFile != "" {
 		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
 		if err != nil {
@@ -290,10 +306,7 @@ func (s *site) tlsConfig() *tls.Config {
 
 // serve runs everything until ctx is done.
 func (s *site) serve(ctx context.Context) error {
-	client := bus.NewClient(bus.Config{
-		Brokers: s.ownBrokers(), Vhost: s.vhost, Login: s.ownLogin(), Passcode: s.ownPasscode(),
-		TLS: s.clientTLS(), Now: s.now, Log: s.log,
-	})
+	client := s.client
 	web, err := s.newAPI(client)
 	if err != nil {
 		return err
@@ -345,7 +358,7 @@ func (s *site) tellHearing(ctx context.Context, client *bus.Client) error {
 func (s *site) serveBroker(ctx context.Context) error {
 	broker := &bus.Broker{Authenticate: s.authenticate, Now: s.now, Log: s.log}
 	listener := s.stomp
-	if !isLoopback(s.stomp.Addr()) {
+	if s.stompTLS() {
 		listener = tls.NewListener(listener, s.tlsConfig())
 	}
 	return broker.Serve(ctx, listener)
@@ -374,7 +387,7 @@ func (s *site) ownPasscode() string {
 }
 
 func (s *site) clientTLS() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots}
+	return trusting(s.roots, s.ownBrokers())
 }
 
 // authenticate says who logs in at the embedded broker: a certificate first,

@@ -25,3 +25,22 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 	running.Wait()
 	return errors.Join(failures...)
 }
+
+// beside runs do while background serves it, and returns do's error; or that of
+// background, if it ended before and do could not go on.
+func beside(ctx context.Context, background, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		err := background(ctx)
+		cancel()
+		ended <- err
+	}()
+	err := do(ctx)
+	cancel()
+	if behind := <-ended; behind != nil && !errors.Is(behind, context.Canceled) {
+		return behind
+	}
+	return err
+}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -32,7 +33,14 @@ func (a *app) tokenCommand() *cobra.Command {
 			return "", err
 		}
 		override(&c.Data, data)
-		return a.dataDir(c, "serve"), nil
+		if running, err := a.env.readRunFile(); err == nil && running != nil && c.Data == "" {
+			c.Data = running.Data
+		}
+		dir := a.dataDir(c, "serve")
+		if _, err := os.Stat(dir); err != nil {
+			return "", fmt.Errorf("there is no server's data folder %s; name it with --data", dir)
+		}
+		return dir, nil
 	}
 	cmd.AddCommand(a.tokenCreateCommand(folder), a.tokenListCommand(folder), a.tokenRevokeCommand(folder), a.tokenJoinCommand(folder))
 	return cmd
@@ -103,9 +111,17 @@ func day(t time.Time, none string) string {
 }
 
 func (a *app) tokenRevokeCommand(folder func() (string, error)) *cobra.Command {
-	return &cobra.Command{
-		Use: "revoke NAME", Short: "make a token unusable at once", Args: exactly(1, "one name"),
+	var node string
+	cmd := &cobra.Command{
+		Use: "revoke NAME", Short: "make a token unusable at once, or with --certificate a node's certificates", Args: atMost(1, "one name"),
+		Example: "  muster token revoke grafana\n  muster token revoke --certificate web1.acme.net",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 1) == (node != "") {
+				return usageFault("revoke what? A token by its name, or --certificate NODE")
+			}
+			if node != "" {
+				return a.revokeCertificates(folder, node)
+			}
 			store, err := a.tokenStore(folder)
 			if err != nil {
 				return err
@@ -113,6 +129,25 @@ func (a *app) tokenRevokeCommand(folder func() (string, error)) *cobra.Command {
 			return store.Revoke(args[0])
 		},
 	}
+	cmd.Flags().StringVar(&node, "certificate", "", "take back the certificates of this `node`, or the one with this serial number")
+	return cmd
+}
+
+func (a *app) revokeCertificates(folder func() (string, error), node string) error {
+	dir, err := folder()
+	if err != nil {
+		return err
+	}
+	authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
+	if err != nil {
+		return fmt.Errorf("opening the certificate authority in %s: %w", dir, err)
+	}
+	n, err := authority.Revoke(node)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "%d taken back\n", n)
+	return nil
 }
 
 func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {

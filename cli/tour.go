@@ -73,7 +73,7 @@ func (d *demo) tour(ctx context.Context) error {
 	}
 	_, err := fmt.Fprintf(w, `
 # in a second shell
-alias muster='%[1]s' mc-ssh='%[1]s ssh' check-mc-nrpe='%[1]s check nrpe'
+%[5]salias muster='%[1]s' mc-ssh='%[1]s ssh' check-mc-nrpe='%[1]s check nrpe'
 muster inventory %[2]s        # this very machine is in the list
 puppet apply --modulepath DIR -e '$m = search_nodes("customer=acme mysql::master") notice($m)'        # after: muster module install DIR
 
@@ -82,7 +82,7 @@ muster import FILE            # node documents, or facter --json | muster import
 muster serve                  # a registry that stays; it prints the line by which a node joins: muster agent --join LINE
 
 HTTP is at %[3]s, STOMP at %[4]s. Everything is kept in a temporary folder and goes with this process.
-`, d.env.Executable, d.fleet[len(d.fleet)-1].Sealer.Name(), d.site.baseURL(), strings.Join(d.site.brokerURIs, " "))
+`, d.env.Executable, d.fleet[len(d.fleet)-1].Sealer.Name(), d.site.baseURL(), strings.Join(d.site.brokerURIs, " "), d.pointer())
 	if err == nil && !d.once {
 		_, err = fmt.Fprintln(w, "Interrupt (Ctrl-C) ends it.")
 	}
@@ -95,6 +95,8 @@ func (d *demo) registered(ctx context.Context) error {
 	defer bar.end()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
+	reached := time.NewTimer(brokerWithin)
+	defer reached.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -111,6 +113,10 @@ func (d *demo) registered(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-reached.C:
+			if status := d.site.client.Status(); !status.Connected && status.LastError != "" {
+				return fmt.Errorf("the broker is not reached: %s", status.LastError)
+			}
 		case <-deadline.C:
 			return fmt.Errorf("only %d of %d nodes have registered within two minutes; the first one's connection: %s",
 				here, len(d.fleet), d.clients[0].Status().LastError)
@@ -130,6 +136,12 @@ func (d *demo) show(ctx context.Context, s stop) (string, error) {
 		env.Args, env.Name, env.Stdout, env.Stderr = s.run, "muster", &out, &out
 		env.Stdin, env.StdinTerminal, env.StderrTerminal = strings.NewReader(""), false, false
 		env.Become = func([]string) error { return nil }
+		env.Getenv = func(name string) string {
+			if name == "MUSTER_RUN_FILE" {
+				return d.runFile
+			}
+			return d.env.Getenv(name)
+		}
 		if status := Run(ctx, env); status != 0 {
 			return "", fmt.Errorf("the tour's %q ended with status %d: %s", s.line, status, out.String())
 		}
@@ -161,4 +173,13 @@ func shorten(text string) string {
 		return strings.Join(lines, "")
 	}
 	return strings.Join(lines[:shownLines], "") + fmt.Sprintf("… and %d more\n", len(lines)-shownLines)
+}
+
+// pointer is what a second shell must be told where another server of this
+// user has announced itself already.
+func (d *demo) pointer() string {
+	if r, err := d.env.readRunFile(); err == nil && r != nil && r.Server == d.site.baseURL() {
+		return ""
+	}
+	return fmt.Sprintf("export MUSTER_RUN_FILE=%s        # another server of yours runs\n", d.runFile)
 }
