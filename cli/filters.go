@@ -28,10 +28,12 @@ type filterFlags struct {
 	limit   string
 	one     bool
 	only    string // --nodes
+	flags   *pflag.FlagSet
 }
 
 func (f *filterFlags) register(a *app, cmd *cobra.Command) {
 	flags := cmd.Flags()
+	f.flags = flags
 	flags.StringArrayVarP(&f.With, "with", "W", nil, "classes and facts, `\"customer=acme mysql::master\"`")
 	flags.StringArrayVarP(&f.Select, "select", "S", nil, "an `expression`: \"os=Debian and !/^db/\"")
 	flags.StringArrayVarP(&f.Fact, "with-fact", "F", nil, "a fact, `NAME=VALUE`, with = != =~ < > <= >= (also --wf)")
@@ -77,6 +79,9 @@ func (f *filterFlags) parse(a *app, args []string) (*query.Query, error) {
 			return nil, usageFault("a query is given twice: by --query and as %q", args[0])
 		}
 		f.Query = strings.Join(args, " ")
+	}
+	if f.Query == "" && (len(args) > 0 || f.flags != nil && f.flags.Changed("query")) {
+		return nil, usageFault("the query is empty; without one, every node is meant")
 	}
 	dialect, err := query.ParseDialect(f.dialect)
 	if err != nil {

@@ -182,13 +182,14 @@ func mongoIsType(v any, name string) bool {
 	return false
 }
 
-// mongoMod divides whole parts; the sign is the dividend's.
+// mongoMod divides whole parts; the sign is the dividend's. What no 64 bits
+// hold has no remainder.
 func mongoMod(v any, divisor, remainder float64) bool {
 	switch v := v.(type) {
 	case int64:
 		return v%int64(divisor) == int64(remainder)
 	case float64:
-		return !math.IsInf(v, 0) && math.Mod(math.Trunc(v), divisor) == remainder
+		return math.Abs(v) < 1<<63 && math.Mod(math.Trunc(v), divisor) == remainder
 	}
 	return false
 }
