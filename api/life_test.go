@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -254,5 +256,36 @@ func TestWithoutHistory(t *testing.T) {
 	}
 	if a := get(t, h, "/v1/backup"); a.status != http.StatusServiceUnavailable || a.head.Get("Content-Disposition") != "" {
 		t.Errorf("a backup that fails answered %d %v", a.status, a.head)
+	}
+}
+
+// TestShutdownEndsWatchers: an open stream does not keep the server up.
+func TestShutdownEndsWatchers(t *testing.T) {
+	s, err := api.New(api.Config{Registry: realRegistry(t), Open: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	response, err := http.Get("http://" + l.Addr().String() + "/v1/watch?q=customer=acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	began := time.Now()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("shutting down took %v", took)
+	}
+	if text, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(text), "event: began") {
+		t.Errorf("the stream was %q, %v", text, err)
 	}
 }

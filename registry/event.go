@@ -50,15 +50,11 @@ const (
 // differ collects the changes from one node to another.
 type differ struct {
 	changes []Change
-	more    int
+	steps   []query.Step // to where it is
 }
 
-func (d *differ) add(path func() string, old, next any, had, has bool) {
-	if len(d.changes) == maxChanges {
-		d.more++
-		return
-	}
-	c := Change{Path: path()}
+func (d *differ) add(path string, old, next any, had, has bool) {
+	c := Change{Path: path}
 	if had {
 		c.Old = keptValue(old)
 	}
@@ -76,47 +72,70 @@ func keptValue(v any) json.RawMessage {
 	return text
 }
 
-// changesOf lists what differs between two nodes, volatile facts apart.
-func (v volatility) changesOf(old, next *Node) ([]Change, int) {
+// changesOf lists what differs between two nodes, volatile facts apart, and
+// counts what is too much.
+func (v volatility) changesOf(old, next *Node) (changes []Change, more int) {
 	d := &differ{}
-	d.object("facts", nil, old.Facts, next.Facts, v)
-	d.object("trusted", nil, old.Trusted, next.Trusted, nil)
+	d.object("facts", old.Facts, next.Facts, v)
+	facts := len(d.changes)
+	d.object("trusted", old.Trusted, next.Trusted, nil)
+	for _, part := range [][]Change{d.changes[:facts], d.changes[facts:]} {
+		slices.SortFunc(part, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	}
 	d.names("classes", old.Classes, next.Classes)
 	d.names("agents", old.Agents, next.Agents)
 	d.names("collectives", old.Collectives, next.Collectives)
-	return d.changes, d.more
+	kept := min(len(d.changes), maxChanges)
+	return slices.Clip(d.changes[:kept]), len(d.changes) - kept
 }
 
-// object compares two objects by their keys. Lists count as one value.
-func (d *differ) object(field string, steps []query.Step, old, next map[string]any, v volatility) {
-	if len(old) == 0 && len(next) == 0 {
+// object compares two objects by their keys, in any order. Most are alike, and
+// cost no more than the looking. Lists count as one value.
+func (d *differ) object(field string, old, next map[string]any, v volatility) {
+	for k, b := range next {
+		a, had := old[k]
+		d.entry(field, k, a, b, had, true, v)
+	}
+	for k, a := range old {
+		if _, has := next[k]; !has {
+			d.entry(field, k, a, nil, true, false, v)
+		}
+	}
+}
+
+// entry compares what is under one key.
+func (d *differ) entry(field, k string, a, b any, had, has bool, v volatility) {
+	var below volatility
+	if len(v) > 0 {
+		var whole bool
+		if below, whole = v.under(k); whole {
+			return
+		}
+	}
+	x, isX := a.(map[string]any)
+	y, isY := b.(map[string]any)
+	inside := (isX && isY || isX && !has || isY && !had) && len(x)+len(y) > 0
+	if !inside && had == has && sameValue(a, b) {
 		return
 	}
-	keys := slices.AppendSeq(make([]string, 0, len(old)+4), maps.Keys(old))
-	for k := range next {
-		if _, ok := old[k]; !ok {
-			keys = append(keys, k)
+	d.steps = append(d.steps, query.Step{Kind: "name", Key: k, Pos: -1})
+	if inside {
+		d.object(field, x, y, below)
+	} else {
+		d.add(pathText(field, d.steps), a, b, had, has)
+	}
+	d.steps = d.steps[:len(d.steps)-1]
+}
+
+func (d *differ) names(field string, old, next []string) {
+	for _, name := range old {
+		if _, found := slices.BinarySearch(next, name); !found {
+			d.add(field, name, nil, true, false)
 		}
 	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		below, whole := v.under(k)
-		if whole {
-			continue
-		}
-		a, had := old[k]
-		b, has := next[k]
-		inner := append(slices.Clip(steps), query.Step{Kind: "name", Key: k, Pos: -1})
-		x, isX := a.(map[string]any)
-		y, isY := b.(map[string]any)
-		if isX && isY || isX && !has || isY && !had {
-			if len(x)+len(y) > 0 {
-				d.object(field, inner, x, y, below)
-				continue
-			}
-		}
-		if had != has || !sameValue(a, b) {
-			d.add(func() string { return pathText(field, inner) }, a, b, had, has)
+	for _, name := range next {
+		if _, found := slices.BinarySearch(old, name); !found {
+			d.add(field, nil, name, false, true)
 		}
 	}
 }
@@ -134,31 +153,21 @@ func pathText(field string, steps []query.Step) string {
 	return p.String()
 }
 
-func (d *differ) names(field string, old, next []string) {
-	path := func() string { return field }
-	for _, name := range old {
-		if _, found := slices.BinarySearch(next, name); !found {
-			d.add(path, name, nil, true, false)
-		}
-	}
-	for _, name := range next {
-		if _, found := slices.BinarySearch(old, name); !found {
-			d.add(path, nil, name, false, true)
-		}
-	}
-}
-
 func sameValue(a, b any) bool {
 	switch a := a.(type) {
-	case map[string]any, []any:
-		return bytes.Equal(appendValue(nil, a), appendValue(nil, b))
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, sameValue)
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameValue)
 	case time.Time:
 		b, ok := b.(time.Time)
 		return ok && a.Equal(b)
 	}
 	switch b.(type) {
 	case map[string]any, []any:
-		return false
+		return false // they can not be compared with ==
 	}
 	return a == b
 }
