@@ -31,8 +31,12 @@ func (r *Registry) Deactivate(ctx context.Context, id, by string) error {
 
 // Reactivate undoes [Registry.Deactivate], and the mark on a node that seems to
 // have got another name. Errors are as there.
-func (r *Registry) Reactivate(ctx context.Context, id, _ string) error {
-	return r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, renamed) })
+func (r *Registry) Reactivate(ctx context.Context, id, by string) error {
+	err := r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, renamed) })
+	if err == nil {
+		r.conf.Log.Info("a node was reactivated", "node", id, "by", by)
+	}
+	return err
 }
 
 // markRenamed marks a node whose machine has begun to register under another
