@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,7 +21,7 @@ func (q *Query) Rows(docs iter.Seq[*Document], now time.Time) (names []string, r
 	groups := q.groups(docs, now)
 	slices.SortStableFunc(groups, func(a, b group) int {
 		for _, c := range q.OrderBy {
-			order := compareValues(c.of(a), c.of(b))
+			order := compareValues(a.read(c.of(a)), b.read(c.of(b)))
 			if c.Desc {
 				order = -order
 			}
@@ -83,27 +84,45 @@ func (c Column) title() string {
 // group is the rows that share the values grouped by; without grouping each
 // row is a group of its own.
 type group struct {
-	key  string // orders groups that nothing else orders
-	rows []scope
+	key   string // orders groups that nothing else orders
+	rows  []scope
+	typed bool // text is never a number
+}
+
+// read is v as columns are ordered and summed: text that is a number counts as
+// one, unless the dialect keeps the two apart.
+func (g group) read(v any) any {
+	text, ok := v.(string)
+	if !ok || g.typed || !parseDecimal(text).ok {
+		return v
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		return f
+	}
+	return v
 }
 
 func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
 	aggregated := len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
+	typed := slices.Contains([]Dialect{dialectPQL, dialectAST, dialectMongo}, q.Dialect)
 	var groups []group
 	at := map[string]int{}
 	if aggregated && len(q.GroupBy) == 0 {
-		groups, at["[]"] = append(groups, group{}), 0
+		groups, at["[]"] = append(groups, group{typed: typed}), 0
 	}
 	for row := range q.matching(docs, now) {
 		if !aggregated {
-			groups = append(groups, group{key: row.doc.Identity, rows: []scope{row}})
+			groups = append(groups, group{key: row.doc.Identity, rows: []scope{row}, typed: typed})
 			continue
 		}
 		key := groupKey(q.GroupBy, row)
 		i, ok := at[key]
 		if !ok {
 			i, at[key] = len(groups), len(groups)
-			groups = append(groups, group{key: key})
+			groups = append(groups, group{key: key, typed: typed})
 		}
 		groups[i].rows = append(groups[i].rows, row)
 	}
@@ -160,14 +179,15 @@ func (c Column) of(g group) any {
 	var values []any
 	for i := range g.rows {
 		if v := g.rows[i].value(c.Path); v != nil {
-			values = append(values, v)
+			values = append(values, g.read(v))
 		}
 	}
 	return aggregate(c.Func, values)
 }
 
 // aggregate works on what of values can be aggregated: numbers for sums and
-// averages, and one type of value, the first one seen, for the least and greatest.
+// averages, and for the least and greatest the values of one type, numbers if
+// there are any.
 func aggregate(fn string, values []any) any {
 	switch fn {
 	case "count":
@@ -175,9 +195,8 @@ func aggregate(fn string, values []any) any {
 	case "min", "max":
 		var best any
 		for _, v := range values {
-			if best == nil {
-				best = v
-			} else if order := compareValues(v, best); mongoRank(v) == mongoRank(best) && (fn == "min" && order < 0 || fn == "max" && order > 0) {
+			order, rank := compareValues(v, best), mongoRank(v)-mongoRank(best)
+			if best == nil || rank < 0 || rank == 0 && (fn == "min" && order < 0 || fn == "max" && order > 0) {
 				best = v
 			}
 		}
