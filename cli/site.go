@@ -415,7 +415,9 @@ func (s *site) byCertificate(cert *x509.Certificate) (bus.Principal, error) {
 	}
 	role := bus.RoleNode
 	switch {
-	case pki.RoleOf(cert) == pki.RoleRegistry:
+	case pki.RoleOf(cert) == pki.RoleRegistry, s.puppet != "" && name == s.self.Name():
+		// With Puppet's certificates this host has one for all it does: the
+		// registry, its own daemon, and the command line.
 		role = bus.RoleRegistry
 	case pki.RoleOf(cert) == pki.RoleOperator, slices.Contains(s.operators, name):
 		role = bus.RoleClient
