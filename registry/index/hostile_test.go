@@ -62,7 +62,7 @@ func TestMemoryIsBounded(t *testing.T) {
 				round(10 + i)
 			}
 		})
-		if more > 1<<20 {
+		if more > 256<<10 {
 			t.Errorf("%s: 60 rounds of 200 nodes left %d KB", name, more>>10)
 		}
 		runtime.KeepAlive(ix)

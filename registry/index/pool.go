@@ -58,6 +58,7 @@ type pool struct {
 	spare  []uint32 // numbers to use again
 	free   map[int][]uint32
 	known  hashed
+	keys   keys // of lists
 }
 
 const pageSize = 64 << 10
@@ -134,6 +135,7 @@ func (p *pool) intern(k kind, b []byte) code {
 	p.kinds[n] = uint8(k)
 	p.places[n] = p.store(b)
 	p.known.add(hash, n)
+	p.keys.retain(k, b)
 	return code(k)<<kindShift | code(n)
 }
 
@@ -186,6 +188,7 @@ func (p *pool) release(c code) {
 	}
 	b := p.bytes(c)
 	p.known.remove(p.hash(c.kind(), b), n)
+	p.keys.release(c.kind(), b)
 	size := span(len(b))
 	p.free[size] = append(p.free[size], p.places[n])
 	p.spare = append(p.spare, n)

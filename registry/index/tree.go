@@ -25,7 +25,6 @@ type forest struct {
 	facts, trusted, live branch // the roots
 
 	pool     *pool
-	keys     keys
 	total    int // slots
 	branches []*branch
 	spare    []uint32 // ids to use again
@@ -73,11 +72,11 @@ func (t *forest) put(slot uint32, b *branch, v any) {
 
 // countInside counts, or with -1 no longer counts, the paths inside of a list.
 func (t *forest) countInside(b *branch, c code, by int) {
-	if c.kind() != list || t.pool.bytes(c)[0] != 'L' {
+	if c.kind() != list || !hasMaps(list, t.pool.bytes(c)) {
 		return
 	}
 	paths := map[string]bool{}
-	r := reader{b: t.pool.bytes(c), keys: &t.keys}
+	r := reader{b: t.pool.bytes(c), keys: &t.pool.keys}
 	pathsInside(paths, "", r.value())
 	for path := range paths {
 		if b.inside == nil {
@@ -145,9 +144,9 @@ func (t *forest) leaf(c *column, old cell, v any) (_ cell, same bool) {
 		if size(v) > maxList {
 			return cell{code: tooBig}, false
 		}
-		t.keys.maps = false
-		k, t.scratch = list, appendValue(t.scratch[:0], v, &t.keys)
-		if t.keys.maps {
+		t.pool.keys.maps = false
+		k, t.scratch = list, appendValue(t.scratch[:0], v, &t.pool.keys)
+		if t.pool.keys.maps {
 			t.scratch[0] = 'L' // so that those need not be read to know
 		}
 	default:
@@ -188,9 +187,11 @@ func size(v any) int {
 // m: in most fleets there are few such sets.
 func (t *forest) putMap(slot uint32, b *branch, m map[string]any) {
 	if 4*len(m) > maxList {
-		if old := b.column.get(slot).code; old.kind() == object {
+		old := b.column.get(slot).code
+		if old.kind() == object {
 			t.clearUnder(slot, b, old)
 		}
+		t.countInside(b, old, -1)
 		b.column.set(t.pool, slot, cell{code: tooBig}, t.total)
 		return
 	}
@@ -315,7 +316,7 @@ func (t *forest) value(at cell) any {
 		}
 		return m
 	default:
-		r := reader{b: t.pool.bytes(at.code), keys: &t.keys}
+		r := reader{b: t.pool.bytes(at.code), keys: &t.pool.keys}
 		return r.value()
 	}
 }

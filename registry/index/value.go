@@ -7,30 +7,6 @@ import (
 	"time"
 )
 
-// keys numbers the keys of maps inside of lists, which repeat.
-type keys struct {
-	ids   map[string]uint32
-	names []string
-	maps  bool // appendValue has seen a map
-}
-
-func (k *keys) id(name string) uint32 {
-	id, ok := k.ids[name]
-	if !ok {
-		id = uint32(len(k.names))
-		if k.ids == nil {
-			k.ids = map[string]uint32{}
-		}
-		k.ids[name] = id
-		k.names = append(k.names, name)
-	}
-	return id
-}
-
-// maxKeys is how many keys are numbered; a map with others is written with
-// their names.
-const maxKeys = 4096
-
 // appendValue writes a value: a letter for its type, then its content. Text is
 // written as it is, so that it can be searched for.
 func appendValue(b []byte, v any, k *keys) []byte {
@@ -71,15 +47,7 @@ func appendMap(b []byte, m map[string]any, k *keys) []byte {
 	k.maps = true
 	b = binary.AppendUvarint(append(b, 'm'), uint64(len(m)))
 	for _, name := range names {
-		id, known := k.ids[name]
-		if !known && len(k.names) < maxKeys {
-			id, known = k.id(name), true
-		}
-		if known {
-			b = binary.AppendUvarint(b, uint64(id)+1)
-		} else {
-			b = append(binary.AppendUvarint(append(b, 0), uint64(len(name))), name...)
-		}
+		b = binary.AppendUvarint(b, uint64(k.id(name)))
 		b = appendValue(b, m[name], k)
 	}
 	return b
@@ -141,15 +109,39 @@ func (r *reader) value() any {
 		n := r.uvarint()
 		m := make(map[string]any, n)
 		for range n {
-			name := ""
-			if id := r.uvarint(); id > 0 {
-				name = r.keys.names[id-1]
-			} else {
-				name = r.text()
-			}
+			name := r.keys.names[r.uvarint()]
 			m[name] = r.value()
 		}
 		return m
 	}
 	return nil
+}
+
+// walk passes by a value, calling text for each text in it and key for the
+// number of each key.
+func (r *reader) walk(text func(string), key func(id int)) {
+	tag := r.b[0]
+	r.b = r.b[1:]
+	switch tag {
+	case 's':
+		text(r.text())
+	case 'n':
+		r.text()
+	case 'i':
+		r.varint()
+	case 'f':
+		r.b = r.b[8:]
+	case 't':
+		r.varint()
+		r.varint()
+	case 'l', 'L':
+		for range r.uvarint() {
+			r.walk(text, key)
+		}
+	case 'm':
+		for range r.uvarint() {
+			key(r.uvarint())
+			r.walk(text, key)
+		}
+	}
 }
