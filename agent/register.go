@@ -18,6 +18,10 @@ const (
 	firstWait   = 5 * time.Second
 	longestWait = 2 * time.Minute
 
+	// shortestPublish is what a broker gets to take a registration, however
+	// short the interval is.
+	shortestPublish = 30 * time.Second
+
 	// A registry may not slow a node down, or hurry it, beyond these.
 	shortestNext = time.Second
 	longestNext  = 24 * time.Hour
@@ -138,8 +142,9 @@ func (a *attempt) send(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
-	// Publish waits for a connection; not for longer than the facts are fresh.
-	ctx, cancel := context.WithTimeout(ctx, a.Interval)
+	// Publish waits for a connection; not for longer than the facts are fresh,
+	// but long enough to make one.
+	ctx, cancel := context.WithTimeout(ctx, max(a.Interval, shortestPublish))
 	defer cancel()
 	a.ids[id], a.last = true, id
 	err = a.Bus.Publish(ctx, bus.Message{
