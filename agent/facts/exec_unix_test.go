@@ -71,3 +71,34 @@ func TestANamedFacterThatIsNotThereIsAWarning(t *testing.T) {
 		t.Errorf("kernel %v, warnings %q", got["kernel"], warnings)
 	}
 }
+
+// Programs that hang do it side by side, and a later name still wins.
+func TestHangingProgramsDoNotAddUp(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a": "sleep 60", "b": "sleep 60", "c": "sleep 60", "d": "sleep 0.3; echo who=d", "e": "echo who=e"} {
+		write(t, filepath.Join(dir, name), "#!/bin/sh\n"+text+"\n", 0o755)
+	}
+	start := time.Now()
+	got, warnings := Source{Dir: dir, DirLimit: 2 * time.Second}.folder(t.Context())
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("took %v, want about 2s", took)
+	}
+	if got["who"] != "e" || len(warnings) != 3 {
+		t.Errorf("%v, %q", got, warnings)
+	}
+}
+
+// Facter that hangs is given up in time for a registration.
+func TestAHangingFacterIsGivenUp(t *testing.T) {
+	t.Parallel()
+	facter := filepath.Join(t.TempDir(), "facter")
+	write(t, facter, "#!/bin/sh\nsleep 50\n", 0o755)
+	start := time.Now()
+	_, warnings := Source{Facter: facter}.Collect(t.Context())
+	if took := time.Since(start); took < 15*time.Second || took > 30*time.Second {
+		t.Errorf("took %v, want about 20s", took)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "did not end within its time limit") {
+		t.Errorf("warnings %q", warnings)
+	}
+}

@@ -31,7 +31,7 @@ func (s Source) facter(ctx context.Context) (map[string]any, error) {
 	}
 	limit := s.FacterLimit
 	if limit <= 0 {
-		limit = time.Minute
+		limit = 20 * time.Second
 	}
 	res, err := program.Run(ctx, program.Command{
 		Argv: append([]string{name, "--json"}, s.FacterArgs...), Env: env, Limit: limit, MaxOutput: maxFacter,
