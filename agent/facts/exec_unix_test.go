@@ -89,16 +89,11 @@ func TestHangingProgramsDoNotAddUp(t *testing.T) {
 }
 
 // Facter that hangs is given up in time for a registration.
-func TestAHangingFacterIsGivenUp(t *testing.T) {
-	t.Parallel()
-	facter := filepath.Join(t.TempDir(), "facter")
-	write(t, facter, "#!/bin/sh\nsleep 50\n", 0o755)
-	start := time.Now()
-	_, warnings := Source{Facter: facter}.Collect(t.Context())
-	if took := time.Since(start); took < 15*time.Second || took > 30*time.Second {
-		t.Errorf("took %v, want about 20s", took)
+func TestFacterHasALimit(t *testing.T) {
+	if got := (Source{}).facterLimit(); got != 20*time.Second {
+		t.Errorf("without one configured the limit is %v", got)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "did not end within its time limit") {
-		t.Errorf("warnings %q", warnings)
+	if got := (Source{FacterLimit: time.Minute}).facterLimit(); got != time.Minute {
+		t.Errorf("a configured limit became %v", got)
 	}
 }
