@@ -70,6 +70,8 @@ type Action func(ctx context.Context, r Request) (any, error)
 type Request struct {
 	Caller string          // proven: "cert=NAME"
 	Data   json.RawMessage // a JSON object; may be empty
+
+	log *slog.Logger // the daemon's; nil means slog.Default()
 }
 
 // Status is how a call went, in the ancestor's numbers.

@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,7 +27,7 @@ func CheckOf(r Reply) Check {
 }
 
 // FoldChecks makes one Nagios result of what many nodes answered: the text
-// that check-mc-nrpe printed, and its exit status. Nodes that were silent are
+// that check-mc-nrpe printed, names sorted, and its exit status. Nodes that were silent are
 // UNKNOWN, but not in the total. Without a command, or without nodes, the
 // result says so and is UNKNOWN.
 func FoldChecks(command string, checks []Check, silent []string, took time.Duration) (text string, exit int) {
@@ -45,6 +46,9 @@ func FoldChecks(command string, checks []Check, silent []string, took time.Durat
 		nodes[state] = append(nodes[state], c.Node)
 	}
 	nodes[3] = append(nodes[3], silent...)
+	for _, names := range nodes {
+		slices.Sort(names) // replies come in any order
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: OK: %d WARNING: %d CRITICAL: %d UNKNOWN: %d|total=%d ok=%d warn=%d crit=%d unknown=%d checktime=%f\n",
 		command, len(nodes[0]), len(nodes[1]), len(nodes[2]), len(nodes[3]),

@@ -51,3 +51,16 @@ func TestCheckOfAReply(t *testing.T) {
 		}
 	}
 }
+
+// Replies come in any order; monitoring compares texts.
+func TestFoldedNamesAreSorted(t *testing.T) {
+	checks := []agent.Check{{Node: "d", Exit: 2}, {Node: "b", Exit: 2}, {Node: "c", Exit: 1}, {Node: "a", Exit: 1}, {Node: "z", Exit: 3}}
+	silent := []string{"y", "x"}
+	text, _ := agent.FoldChecks("x", checks, silent, 0)
+	if want := "CRITICAL:\n   b d\nWARNING:\n   a c\nUNKNOWN:\n   x y z\n"; !strings.HasSuffix(text, want) {
+		t.Errorf("got:\n%s\nwant it to end in:\n%s", text, want)
+	}
+	if silent[0] != "y" || checks[0].Node != "d" {
+		t.Error("what was given is changed")
+	}
+}

@@ -241,3 +241,28 @@ func TestTheBody(t *testing.T) {
 		}
 	})
 }
+
+// However short the interval is, a slow broker gets the time it takes.
+func TestAShortIntervalLeavesTimeToPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleetOfOne(t)
+		f.daemon.Bus, f.daemon.Interval = slowBus{f}, time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if receipt, err := f.daemon.Once(ctx); err != nil || !receipt.Accepted {
+			t.Errorf("%+v, %v", receipt, err)
+		}
+	})
+}
+
+// slowBus takes 20 seconds for a message.
+type slowBus struct{ *fleetOfOne }
+
+func (b slowBus) Publish(ctx context.Context, m bus.Message) error {
+	select {
+	case <-time.After(20 * time.Second):
+		return b.fleetOfOne.Publish(ctx, m)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

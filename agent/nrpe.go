@@ -15,7 +15,8 @@ import (
 
 // NRPE offers the checks that a node's nrpe.cfg defines, as RPC agent nrpe
 // with the action runcommand. Definitions are read anew at each call. They are
-// split into words as a shell would, but never given to one.
+// split into words as a shell would, but never given to one. Why a check could
+// not be run is in the daemon's log, and so is what is wrong with the files.
 type NRPE struct {
 	// Paths are files and folders (of *.cfg) with definitions; a later one
 	// wins. Nil means /etc/nagios/nrpe.cfg and /etc/nagios/nrpe.d.
@@ -53,52 +54,68 @@ func (n NRPE) Agent() Agent {
 }
 
 func (n NRPE) runCommand(ctx context.Context, r Request) (any, error) {
-	var ask struct{ Command, Args string }
-	if len(r.Data) > 0 {
-		if err := json.Unmarshal(r.Data, &ask); err != nil {
-			return nil, failf(InvalidData, "command and args must be text")
-		}
+	log := logger(r.log).With("caller", r.Caller)
+	command, args, err := whichCheck(r.Data)
+	if err != nil {
+		log.Warn("a check was refused", "check", fmt.Sprintf("%.60s", command), "reason", err)
+		return nil, err
 	}
-	switch {
-	case ask.Command == "":
-		return nil, failf(MissingData, "Action runcommand needs a command argument")
-	case !commandName.MatchString(ask.Command):
-		return nil, failf(InvalidData, `Cannot validate input command: value should match \A[a-zA-Z0-9_-]+\z`)
+	config := readNRPE(n.Paths)
+	for _, fault := range config.faults {
+		log.Warn("the definitions of checks have a fault", "fault", fault)
 	}
-	res := n.check(ctx, ask.Command, ask.Args)
-	res.Command = ask.Command
+	res, err := n.check(ctx, config, command, args)
+	if err != nil {
+		log.Warn("a check could not be run", "check", command, "defined", config.commands[command].where, "reason", err)
+		res = checkResult{ExitCode: 3, Output: err.Error()}
+	}
+	res.Command = command
 	if res.ExitCode != 0 {
 		return nil, &Failure{Status: Aborted, Message: checkWords[res.ExitCode], Data: res}
 	}
 	return res, nil
 }
 
-func unknown(format string, args ...any) checkResult {
-	return checkResult{ExitCode: 3, Output: fmt.Sprintf(format, args...)}
+// whichCheck reads what a request asks for. The error is a [*Failure]; the
+// command is told beside it if it could be read.
+func whichCheck(data json.RawMessage) (command, args string, err error) {
+	var ask struct{ Command, Args string }
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &ask); err != nil {
+			return ask.Command, "", failf(InvalidData, "command and args must be text")
+		}
+	}
+	switch {
+	case ask.Command == "":
+		return "", "", failf(MissingData, "Action runcommand needs a command argument")
+	case !commandName.MatchString(ask.Command):
+		return ask.Command, "", failf(InvalidData, `Cannot validate input command: value should match \A[a-zA-Z0-9_-]+\z`)
+	}
+	return ask.Command, ask.Args, nil
 }
 
-// check runs one check. What hinders it is the check's output, with status 3.
-func (n NRPE) check(ctx context.Context, name, args string) checkResult {
-	line, err := readNRPE(n.Paths).command(name)
+// check runs one check. The error says what hinders it.
+func (n NRPE) check(ctx context.Context, config *nrpeConfig, name, args string) (checkResult, error) {
+	line, err := config.command(name)
 	if errors.Is(err, errNoCommand) {
-		return unknown("No such command: %s", name)
+		return checkResult{}, failf(Aborted, "No such command: %s", name)
 	}
 	if err != nil {
-		return unknown("%s: %v", name, err)
+		return checkResult{}, fmt.Errorf("%s: %w", name, err)
 	}
 	argv, err := splitWords(line)
 	if err != nil {
-		return unknown("the definition of %s can not be run without a shell: %v", name, err)
+		return checkResult{}, fmt.Errorf("the definition of %s can not be run without a shell: %w", name, err)
 	}
 	if argv, err = n.fillIn(argv, args); err != nil {
-		return unknown("%s: %v", name, err)
+		return checkResult{}, fmt.Errorf("%s: %w", name, err)
 	}
 	res, err := program.Run(ctx, program.Command{Argv: argv, Limit: n.Limit, MaxOutput: maxCheckOutput})
 	switch {
 	case errors.Is(err, program.ErrLimit):
-		return unknown("%s did not end within %v and was killed", name, n.Limit)
+		return checkResult{}, fmt.Errorf("%s did not end within %v and was killed", name, n.Limit)
 	case err != nil:
-		return unknown("%s: %v", name, err)
+		return checkResult{}, fmt.Errorf("%s: %w", name, err)
 	}
 	out := checkResult{ExitCode: res.Exit}
 	if res.Exit < 0 || res.Exit > 3 {
@@ -108,7 +125,7 @@ func (n NRPE) check(ctx context.Context, name, args string) checkResult {
 	if out.Output == "" && out.PerfData == "" {
 		out.Output = "(no output from the check)"
 	}
-	return out
+	return out, nil
 }
 
 var argMacro = regexp.MustCompile(`\$ARG[0-9]{1,2}\$`)

@@ -24,33 +24,39 @@ const maxNRPEFiles = 1000
 
 // nrpeConfig is what the files say.
 type nrpeConfig struct {
-	commands map[string]string
+	commands map[string]definition
 	prefix   string
 	broken   []string // files that could not be read
+	faults   []string // those, files that are not there, and lines that say nothing
 	seen     map[string]bool
 }
+
+// definition is the line of a command, and the file and number of that line.
+type definition struct{ line, where string }
 
 // readNRPE reads definitions; a file that can not be read takes only its own
 // definitions away.
 func readNRPE(paths []string) *nrpeConfig {
-	if paths == nil {
-		paths = defaultNRPEPaths
-	}
-	c := &nrpeConfig{commands: map[string]string{}, seen: map[string]bool{}}
+	c := &nrpeConfig{commands: map[string]definition{}, seen: map[string]bool{}}
 	for _, path := range paths {
-		c.read(path)
+		c.read(path, "it is configured")
+	}
+	if paths == nil {
+		for _, path := range defaultNRPEPaths {
+			c.read(path, "")
+		}
 	}
 	return c
 }
 
 // command is the line that defines a command, prefix included.
 func (c *nrpeConfig) command(name string) (string, error) {
-	line, ok := c.commands[name]
+	d, ok := c.commands[name]
 	switch {
-	case ok && line == "":
+	case ok && d.line == "":
 		return "", errors.New("its definition is empty")
 	case ok:
-		return strings.TrimSpace(c.prefix + " " + line), nil
+		return strings.TrimSpace(c.prefix + " " + d.line), nil
 	case len(c.broken) > 0:
 		return "", fmt.Errorf("no such command in what could be read; not read: %s", strings.Join(c.broken, "; "))
 	}
@@ -58,9 +64,13 @@ func (c *nrpeConfig) command(name string) (string, error) {
 }
 
 // read takes a file, or every *.cfg below a folder in the order of names. Each
-// file is read once, so that includes in a circle end.
-func (c *nrpeConfig) read(path string) {
+// file is read once, so that includes in a circle end. Why says why there should
+// be one; empty: there need not be.
+func (c *nrpeConfig) read(path, why string) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && why != "" {
+		c.faults = append(c.faults, fmt.Sprintf("%s is not there, but %s", path, why))
+	}
 	if err != nil {
 		c.failed(path, err)
 		return
@@ -84,7 +94,7 @@ func (c *nrpeConfig) read(path string) {
 	for _, e := range entries {
 		below := filepath.Join(path, e.Name())
 		if info, err := os.Stat(below); err == nil && (info.IsDir() || strings.HasSuffix(e.Name(), ".cfg")) {
-			c.read(below)
+			c.read(below, "")
 		}
 	}
 }
@@ -95,20 +105,28 @@ func (c *nrpeConfig) file(path string) {
 		c.failed(path, err)
 		return
 	}
+	number := 0
 	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if m := nrpeCommand.FindStringSubmatch(line); m != nil {
-			c.commands[strings.TrimSpace(m[1])] = m[2]
-			continue
-		}
-		m := nrpeInclude.FindStringSubmatch(line)
-		switch {
-		case m == nil:
-		case m[1] == "command_prefix":
-			c.prefix = m[2]
-		default:
-			c.read(m[2])
-		}
+		number++
+		c.take(strings.TrimSpace(line), fmt.Sprintf("%s:%d", path, number))
+	}
+}
+
+// take deals with one line; settings that are only NRPE's are passed over.
+func (c *nrpeConfig) take(line, where string) {
+	if m := nrpeCommand.FindStringSubmatch(line); m != nil {
+		c.commands[strings.TrimSpace(m[1])] = definition{m[2], where}
+		return
+	}
+	m := nrpeInclude.FindStringSubmatch(line)
+	switch {
+	case m != nil && m[1] == "command_prefix":
+		c.prefix = m[2]
+	case m != nil:
+		c.read(m[2], where+" includes it")
+	case line == "" || line[0] == '#':
+	case strings.HasPrefix(line, "command[") || !strings.Contains(line, "="):
+		c.faults = append(c.faults, fmt.Sprintf("%s: %.100q is not understood: want command[NAME]=PROGRAM ARGUMENTS, or KEY=VALUE", where, line))
 	}
 }
 
@@ -119,5 +137,6 @@ func (c *nrpeConfig) failed(path string, err error) {
 	}
 	if text := path + ": " + reason(err).Error(); !slices.Contains(c.broken, text) {
 		c.broken = append(c.broken, text)
+		c.faults = append(c.faults, text)
 	}
 }

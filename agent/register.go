@@ -18,6 +18,10 @@ const (
 	firstWait   = 5 * time.Second
 	longestWait = 2 * time.Minute
 
+	// shortestPublish is what a broker gets to take a registration, however
+	// short the interval is.
+	shortestPublish = 30 * time.Second
+
 	// A registry may not slow a node down, or hurry it, beyond these.
 	shortestNext = time.Second
 	longestNext  = 24 * time.Hour
@@ -53,12 +57,11 @@ func (d *daemon) registerForEver(ctx context.Context) {
 // register collects and sends until the registry has answered, or ctx is done.
 func (d *daemon) register(ctx context.Context) (Receipt, error) {
 	a := attempt{daemon: d, ids: map[string]bool{}}
-	waiting := "the broker"
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := a.send(ctx)
 		switch {
 		case err == nil:
-			waiting = "the registry's receipt"
+			a.waiting, a.problem = "the registry's receipt", nil
 			receipt, err := a.await(ctx, jitter(wait))
 			if err == nil {
 				d.done(receipt, a.sent)
@@ -67,12 +70,14 @@ func (d *daemon) register(ctx context.Context) (Receipt, error) {
 		case errors.Is(err, errUnfit):
 			return Receipt{}, fmt.Errorf("registering %s: %w", d.name, err)
 		case ctx.Err() == nil:
-			waiting = "the broker"
+			a.problem = err
 			d.Log.Warn("a registration could not be sent; it is sent again", "error", err, "in", wait)
 			sleep(ctx, jitter(wait))
+		default:
+			a.problem = err
 		}
 		if ctx.Err() != nil {
-			return Receipt{}, fmt.Errorf("registering %s: waiting for %s (%s): %w", d.name, waiting, a.tries(), context.Cause(ctx))
+			return Receipt{}, a.over(context.Cause(ctx))
 		}
 	}
 }
@@ -101,6 +106,9 @@ type attempt struct {
 	ids   map[string]bool
 	last  string // the request id sent last
 	sent  int
+
+	waiting string // for what; the words of over
+	problem error  // why it has to wait, where that is known
 }
 
 var (
@@ -109,6 +117,17 @@ var (
 	// errUnfit marks what sending again does not mend.
 	errUnfit = errors.New("the registration can not be made")
 )
+
+// over says what the attempt was waiting for when its time was over.
+func (a *attempt) over(cause error) error {
+	switch {
+	case a.problem == nil:
+		return fmt.Errorf("registering %s: waiting for %s (%s): %w", a.name, a.waiting, a.tries(), cause)
+	case errors.Is(a.problem, cause): // and says more
+		return fmt.Errorf("registering %s: waiting for %s (%s): %w", a.name, a.waiting, a.tries(), a.problem)
+	}
+	return fmt.Errorf("registering %s: waiting for %s (%s): %w; before that: %w", a.name, a.waiting, a.tries(), cause, a.problem)
+}
 
 func (a *attempt) tries() string {
 	if a.sent == 1 {
@@ -121,10 +140,12 @@ func (a *attempt) tries() string {
 // older than the interval.
 func (a *attempt) send(ctx context.Context) error {
 	if a.body == nil || time.Since(a.taken) > a.Interval {
+		a.waiting = "this node's facts to be collected"
 		if err := a.collect(ctx); err != nil {
 			return err
 		}
 	}
+	a.waiting = "the broker"
 	sequence, err := a.Counter.Next()
 	if err != nil { // the number is in order all the same, until a restart
 		a.Log.Warn("the order of registrations could not be kept on disk", "error", err)
@@ -138,8 +159,9 @@ func (a *attempt) send(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
-	// Publish waits for a connection; not for longer than the facts are fresh.
-	ctx, cancel := context.WithTimeout(ctx, a.Interval)
+	// Publish waits for a connection; not for longer than the facts are fresh,
+	// but long enough to make one.
+	ctx, cancel := context.WithTimeout(ctx, max(a.Interval, shortestPublish))
 	defer cancel()
 	a.ids[id], a.last = true, id
 	err = a.Bus.Publish(ctx, bus.Message{
@@ -155,11 +177,11 @@ func (a *attempt) send(ctx context.Context) error {
 func (a *attempt) collect(ctx context.Context) error {
 	a.taken = time.Now()
 	s := a.Collect(ctx)
+	for _, w := range s.Warnings { // also if the time is over: they say what took it
+		a.Log.Warn("not everything could be collected", "warning", w)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	for _, w := range s.Warnings {
-		a.Log.Warn("not everything could be collected", "warning", w)
 	}
 	body, err := registrationBody(s, a.agentNames(), a.Collectives, a.Interval)
 	if err != nil {

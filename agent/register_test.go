@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,41 @@ func TestOnceSaysWhatItWaitedFor(t *testing.T) {
 	_, err = d.Once(ctx)
 	if err == nil || !strings.Contains(err.Error(), "waiting for the broker") || !strings.Contains(err.Error(), "db1.acme.net") {
 		t.Errorf("without a broker: %v", err)
+	}
+	if err != nil && !strings.Contains(err.Error(), "no connection to a broker: ") {
+		t.Errorf("why there is no broker is not told: %v", err)
+	}
+}
+
+// While facts are collected that is what is waited for, and the log says which
+// did not come.
+func TestOnceSaysThatItWaitedForFacts(t *testing.T) {
+	d := newSite(t).daemonOn(&loop{})
+	var log strings.Builder
+	d.Log = slog.New(slog.NewTextHandler(&log, nil))
+	d.Collect = func(ctx context.Context) agent.Snapshot {
+		<-ctx.Done()
+		return agent.Snapshot{Warnings: []string{"facter: did not end"}}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := d.Once(ctx)
+	if err == nil || !strings.Contains(err.Error(), "waiting for this node's facts to be collected") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "facter: did not end") {
+		t.Errorf("log %q", log.String())
+	}
+}
+
+// What went wrong before the time was over is told too.
+func TestOnceSaysWhyItWaited(t *testing.T) {
+	d := newSite(t).daemonOn(&loop{refuse: errors.New("access refused")})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := d.Once(ctx)
+	if err == nil || !strings.Contains(err.Error(), "waiting for the broker (sent 0 times)") || !strings.Contains(err.Error(), "access refused") {
+		t.Errorf("error %v", err)
 	}
 }
 

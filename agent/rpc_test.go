@@ -1,10 +1,12 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -338,5 +340,22 @@ func TestNamesThatAreNone(t *testing.T) {
 	r := agent.Receiver{Bus: &loop{}, Collectives: []string{"a/b"}}
 	if err := r.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "can not be a collective") {
 		t.Errorf("the receiver: %v", err)
+	}
+}
+
+// Why a check was not run is in the log of the daemon that was asked.
+func TestTheDaemonsLogSaysWhyACheckWasNotRun(t *testing.T) {
+	s := newSite(t)
+	s.startBroker()
+	d := s.daemon("db1.acme.net")
+	var log bytes.Buffer // handlers write one at a time, and before the reply
+	d.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	d.Agents = []agent.Agent{agent.NRPE{Paths: []string{}}.Agent()}
+	s.serving(d)
+	call(t, s.client("alice", pki.RoleOperator), agent.Call{
+		Agent: "nrpe", Action: "runcommand", Data: map[string]string{"command": "nosuch"}, Nodes: []string{"db1.acme.net"},
+	})
+	if !strings.Contains(log.String(), `check=nosuch`) || !strings.Contains(log.String(), "No such command: nosuch") {
+		t.Errorf("log %q", log.String())
 	}
 }

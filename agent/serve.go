@@ -163,7 +163,7 @@ func (d *daemon) dispatch(ctx context.Context, j job) (data any, action string, 
 	d.count(func(c *requestCounts) { c.passed++ })
 	ctx, cancel := context.WithTimeoutCause(ctx, agent.Timeout, fmt.Errorf("%s.%s did not end within %v", body.Agent, body.Action, agent.Timeout))
 	defer cancel()
-	data, err = d.guarded(ctx, run, Request{Caller: m.Caller, Data: body.Data})
+	data, err = d.guarded(ctx, run, Request{Caller: m.Caller, Data: body.Data, log: d.Log})
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = context.Cause(ctx)
 	}

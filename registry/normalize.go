@@ -19,6 +19,7 @@ func Normalize(reg Registration, now time.Time) (Identity, *Section, error) {
 	if err != nil {
 		return "", nil, &Refusal{Identity: reg.Identity, Reason: ReasonIdentity, Detail: err.Error()}
 	}
+	clock := now
 	now = stamp(now)
 	s := &Section{
 		Interval: max(reg.Interval, 0).Truncate(time.Millisecond),
@@ -55,6 +56,7 @@ func Normalize(reg Registration, now time.Time) (Identity, *Section, error) {
 		s.Warnings = append(s.Warnings, warnings...)
 	}
 	s.Warnings = append(s.Warnings, skewWarning(s.Sent, now)...)
+	s.Warnings = append(s.Warnings, s.keepInReach(clock)...)
 	return id, s, nil
 }
 

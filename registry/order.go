@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // admit says whether a section may follow the one that a source said before,
@@ -39,12 +40,41 @@ func proof(auth string) int {
 	return 0
 }
 
+// maxAhead is how far ahead of the registry's clock a registration may place
+// itself in the order. One further ahead would shut out all that follow it.
+const maxAhead = 24 * time.Hour
+
+// keepInReach orders a section that lies implausibly far ahead by the
+// registry's clock, and says so.
+func (s *Section) keepInReach(now time.Time) []string {
+	if s.Sent.After(now.Add(maxAhead)) {
+		s.Sent = stamp(now) // skewWarning tells of it
+	}
+	sequence := inReach(s.Sequence, now)
+	if sequence == s.Sequence {
+		return nil
+	}
+	s.Sequence = sequence
+	return []string{"the sequence of its registrations is more than a day ahead: they are ordered by the registry's clock"}
+}
+
+// inReach is a sequence, nanoseconds since 1970, or the registry's clock where
+// that lies implausibly far ahead of it.
+func inReach(sequence uint64, now time.Time) uint64 {
+	clock := uint64(max(now.UnixNano(), 1))
+	if sequence > clock+uint64(maxAhead) {
+		return clock
+	}
+	return sequence
+}
+
 // older reports whether next was said before old. The very same message again
 // is not older: its sender missed the receipt.
 func older(old, next *Section) (late bool, by string) {
 	if next.Sequence != 0 && old.Sequence != 0 {
-		again := next.Sequence == old.Sequence && next.Hash == old.Hash
-		return next.Sequence <= old.Sequence && !again, fmt.Sprintf(": sequence %d after %d", next.Sequence, old.Sequence)
+		known := inReach(old.Sequence, old.Received) // a store may hold what is from before this rule
+		again := next.Sequence == known && next.Hash == old.Hash
+		return next.Sequence <= known && !again, fmt.Sprintf(": sequence %d after %d", next.Sequence, known)
 	}
 	if next.Sent.IsZero() || old.Sent.IsZero() {
 		return false, ""

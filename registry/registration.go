@@ -40,7 +40,9 @@ type Registration struct {
 	// "token NAME" or "psk". Empty: not at all.
 	Auth string
 
-	// Sequence orders the registrations of one sender. Zero: by Sent.
+	// Sequence orders the registrations of one sender: nanoseconds since 1970,
+	// or less. Zero: by Sent. A Sequence or Sent more than a day ahead of the
+	// registry's clock is replaced by that, with a warning.
 	Sequence uint64
 
 	Sent time.Time // the sender's clock; zero: not told

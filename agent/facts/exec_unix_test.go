@@ -71,3 +71,29 @@ func TestANamedFacterThatIsNotThereIsAWarning(t *testing.T) {
 		t.Errorf("kernel %v, warnings %q", got["kernel"], warnings)
 	}
 }
+
+// Programs that hang do it side by side, and a later name still wins.
+func TestHangingProgramsDoNotAddUp(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a": "sleep 60", "b": "sleep 60", "c": "sleep 60", "d": "sleep 0.3; echo who=d", "e": "echo who=e"} {
+		write(t, filepath.Join(dir, name), "#!/bin/sh\n"+text+"\n", 0o755)
+	}
+	start := time.Now()
+	got, warnings := Source{Dir: dir, DirLimit: 2 * time.Second}.folder(t.Context())
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("took %v, want about 2s", took)
+	}
+	if got["who"] != "e" || len(warnings) != 3 {
+		t.Errorf("%v, %q", got, warnings)
+	}
+}
+
+// Facter that hangs is given up in time for a registration.
+func TestFacterHasALimit(t *testing.T) {
+	if got := (Source{}).facterLimit(); got != 20*time.Second {
+		t.Errorf("without one configured the limit is %v", got)
+	}
+	if got := (Source{FacterLimit: time.Minute}).facterLimit(); got != time.Minute {
+		t.Errorf("a configured limit became %v", got)
+	}
+}

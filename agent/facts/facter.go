@@ -29,12 +29,8 @@ func (s Source) facter(ctx context.Context) (map[string]any, error) {
 			return nil, errNoFacter
 		}
 	}
-	limit := s.FacterLimit
-	if limit <= 0 {
-		limit = time.Minute
-	}
 	res, err := program.Run(ctx, program.Command{
-		Argv: append([]string{name, "--json"}, s.FacterArgs...), Env: env, Limit: limit, MaxOutput: maxFacter,
+		Argv: append([]string{name, "--json"}, s.FacterArgs...), Env: env, Limit: s.facterLimit(), MaxOutput: maxFacter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -47,6 +43,13 @@ func (s Source) facter(ctx context.Context) (map[string]any, error) {
 		return nil, fmt.Errorf("%s (exit status %d) did not print facts: %w%s", name, res.Exit, err, firstLine(res.Stderr))
 	}
 	return found, nil
+}
+
+func (s Source) facterLimit() time.Duration {
+	if s.FacterLimit <= 0 {
+		return 20 * time.Second
+	}
+	return s.FacterLimit
 }
 
 // firstLine shows the beginning of what a program complained of.

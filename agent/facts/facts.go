@@ -28,7 +28,7 @@ type Source struct {
 	Facter string
 
 	FacterArgs  []string      // after --json; such as --show-legacy or --puppet
-	FacterLimit time.Duration // 0 means 60 seconds
+	FacterLimit time.Duration // 0 means 20 seconds
 
 	Dir      string        // facts.d folder; "" means none
 	DirLimit time.Duration // for each executable in Dir; 0 means 10 seconds

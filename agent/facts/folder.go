@@ -12,10 +12,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"muster/agent/program"
 )
+
+// sideBySide is how many entries of a folder are read at once, so that programs
+// that hang hang together.
+const sideBySide = 4
 
 // folder reads a facts.d folder, in the order of names: a later one wins. What
 // is neither data nor executable is passed over.
@@ -31,15 +36,28 @@ func (s Source) folder(ctx context.Context) (map[string]any, []string) {
 	if err != nil {
 		return all, []string{fmt.Sprintf("facts folder %s: %v", s.Dir, reason(err))}
 	}
+	type result struct {
+		found map[string]any
+		err   error
+	}
+	results := make([]result, len(entries))
+	slots := make(chan struct{}, sideBySide)
+	var running sync.WaitGroup
+	for i, e := range entries {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			results[i].found, results[i].err = s.entry(ctx, filepath.Join(s.Dir, e.Name()))
+		})
+	}
+	running.Wait()
 	var warnings []string
-	for _, e := range entries {
-		path := filepath.Join(s.Dir, e.Name())
-		found, err := s.entry(ctx, path)
-		if err != nil {
-			warnings = append(warnings, fmt.Sprintf("facts %s: %v", path, err))
+	for i, r := range results {
+		if r.err != nil {
+			warnings = append(warnings, fmt.Sprintf("facts %s: %v", filepath.Join(s.Dir, entries[i].Name()), r.err))
 			continue
 		}
-		maps.Copy(all, found)
+		maps.Copy(all, r.found)
 	}
 	return all, warnings
 }
