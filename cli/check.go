@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -48,10 +49,17 @@ func (a *app) checkNRPECommand() *cobra.Command {
 	return cmd
 }
 
+// checkName is what agent nrpe takes for a name; anything else would reach
+// Nagios's line as it is.
+var checkName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,50}$`)
+
 func (a *app) checkNRPE(ctx context.Context, s *selection, args []string, name string) (text string, exit int, err error) {
 	if name == "" {
 		text, exit = agent.FoldChecks("", nil, nil, 0)
 		return text, exit, nil
+	}
+	if !checkName.MatchString(name) {
+		return "", 0, usageFault("%q is not the name of a check: letters, digits, _ and -, 50 at most", name)
 	}
 	a.quiet = true // Nagios shows what is printed first
 	nodes, err := a.selected(ctx, s, args)

@@ -20,6 +20,9 @@ func (a *app) menu(list found, facts []string) (string, error) {
 			return "", err
 		}
 		line, err := in.ReadString('\n')
+		if _, stopped := errors.AsType[*fault](err); stopped {
+			return "", &fault{kind: faultLeft}
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", fmt.Errorf("reading the choice: %w", err)
 		}

@@ -200,6 +200,9 @@ func (a *app) nodeBus(c config, pair *pki.KeyPair, log *slog.Logger) (*bus.Clien
 	if len(brokers) == 0 {
 		return nil, usageFault("which broker? Name one with --broker stomp://HOST:PORT")
 	}
+	if err := checkBrokers(brokers); err != nil {
+		return nil, err
+	}
 	return bus.NewClient(bus.Config{
 		Brokers: brokers, Vhost: c.BrokerVhost, Login: login, Passcode: passcode, Now: a.env.Now, Log: log,
 		TLS: presenting(pair, brokers),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 
 	"muster/agent"
 	"muster/internal/bus"
@@ -44,6 +45,9 @@ func (a *app) newCaller() (*caller, error) {
 	}
 	if len(c.Brokers) == 0 {
 		return nil, usageFault("which broker? Name it in the settings (brokers) or with MUSTER_BROKER; or ask on the host where muster serve runs")
+	}
+	if err := checkBrokers(c.Brokers); err != nil {
+		return nil, err
 	}
 	pair, err := c.operatorKeyPair()
 	if err != nil {
@@ -104,6 +108,16 @@ func (c *caller) ready(ctx context.Context) error {
 	defer cancel()
 	if err := c.bus.Ready(ctx); err != nil {
 		return unreachable("the broker does not answer: %s", c.bus.Status().LastError)
+	}
+	return nil
+}
+
+// checkBrokers refuses what is no broker's address before anything is begun.
+func checkBrokers(brokers []string) error {
+	for _, broker := range brokers {
+		if u, err := url.Parse(broker); err != nil || u.Host == "" || u.Scheme != "stomp" && u.Scheme != "stomp+ssl" {
+			return usageFault("broker %q is not an address such as stomp://127.0.0.1:61613 or stomp+ssl://broker.acme.net:61614", broker)
+		}
 	}
 	return nil
 }

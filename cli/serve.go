@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -122,7 +123,7 @@ func (a *app) runFileOf(s *site) (runFile, error) {
 // greet says where everything is, on stderr: a server has no results.
 func (a *app) greet(s *site) {
 	w := a.env.Stderr
-	fmt.Fprintf(w, "muster serve: HTTP at %s, STOMP at %v, data in %s\n", s.baseURL(), s.brokerURIs, s.dir)
+	fmt.Fprintf(w, "muster serve: HTTP at %s, STOMP at %s, data in %s\n", s.baseURL(), strings.Join(s.brokerURIs, " "), s.dir)
 	if s.firstStart {
 		fmt.Fprintf(w, "muster serve: the administrator's token is in %s\n", s.adminToken)
 	}

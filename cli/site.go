@@ -86,6 +86,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	if err := checkBrokers(c.brokers); err != nil {
+		return nil, err
+	}
 	s := &site{siteConfig: c, subscribed: make(chan struct{}), listening: make(chan struct{})}
 	defer func() {
 		if err != nil {
