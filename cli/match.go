@@ -106,7 +106,7 @@ func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader
 		}
 		return o.answer(a.out, list)
 	}
-	columns, rows := q.Rows(slices.Values(kept), now)
+	columns, rows := q.Rows(slices.Values(registry.Sample(kept, q)), now)
 	return o.answer(a.out, found{columns: columns, rows: rows})
 }
 

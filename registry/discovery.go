@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"iter"
 	"slices"
 	"strings"
@@ -209,32 +208,6 @@ func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
 			}
 		}
 	}
-}
-
-// sample keeps as many nodes as q wants of each kind, chosen by a hash so that
-// the choice stays the same.
-func sample(nodes []*Node, q *query.Query) []*Node {
-	if q.Sample <= 0 {
-		return nodes
-	}
-	lot := func(n *Node) uint64 {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(n.Identity.Key())) // a hash does not fail
-		return h.Sum64()
-	}
-	byLot := slices.Clone(nodes)
-	slices.SortFunc(byLot, func(a, b *Node) int { return cmp.Compare(lot(a), lot(b)) })
-	chosen, taken := map[Identity]bool{}, map[string]int{}
-	for _, n := range byLot {
-		kind := ""
-		if q.Per != nil {
-			kind = string(appendValue(nil, q.Per.Values(n.Document())))
-		}
-		if taken[kind]++; taken[kind] <= q.Sample {
-			chosen[n.Identity] = true
-		}
-	}
-	return slices.DeleteFunc(nodes, func(n *Node) bool { return !chosen[n.Identity] })
 }
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
