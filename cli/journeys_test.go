@@ -179,6 +179,29 @@ func journey(t *testing.T, w *world) {
 			t.Errorf("status %d: %q, stderr %q", r.status, r.stdout, r.stderr)
 		}
 	})
+	t.Run("completion", func(t *testing.T) {
+		for typed, want := range map[string]string{"environ": "environment", "environment = devel": "environment = development", "mysql::ma": "mysql::master"} {
+			r := w.run(t, "muster", "__complete", "find", "-S", typed)
+			if r.status != 0 || !slices.Contains(strings.Split(r.stdout, "\n"), want) {
+				t.Errorf("%q completes to %q, want %q among them", typed, r.stdout, want)
+			}
+		}
+		if r := w.run(t, "muster", "__complete", "inventory", "db1."); r.status != 0 || !strings.HasPrefix(r.stdout, "db1.acme.net\n") {
+			t.Errorf("a name completes to %q", r.stdout)
+		}
+	})
+	t.Run("why", func(t *testing.T) {
+		r := w.run(t, "muster", "why", "web2.acme.net", "-S", "operatingsystem=CentOS and !environment=dev")
+		if r.status != 0 || !strings.Contains(r.stdout, `it has "dev"`) {
+			t.Errorf("status %d: %q, stderr %q", r.status, r.stdout, r.stderr)
+		}
+	})
+	t.Run("groups", func(t *testing.T) {
+		r := w.run(t, "muster", "find", "-o", "csv", "customer=acme and mysql::master | group by environment count() | order by environment")
+		if r.status != 0 || !strings.HasPrefix(r.stdout, "environment,count\ndevelopment,1\n") {
+			t.Errorf("status %d: %q, stderr %q", r.status, r.stdout, r.stderr)
+		}
+	})
 	t.Run("this very machine", func(t *testing.T) {
 		name, err := agent.DefaultIdentity(t.Context())
 		if err != nil {

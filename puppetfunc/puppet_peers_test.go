@@ -271,7 +271,7 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 // is at fault.
 func TestSearchNodesGoesOnWithTheNextServer(t *testing.T) {
 	t.Parallel()
-	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	t.Cleanup(broken.Close)
 	p := newPuppet(t, "servers:\n  - http://127.0.0.1:1\n  - "+broken.URL+"\n  - "+openServer(t)+"\n")
 	if r := evaluate(t, code{p, "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {

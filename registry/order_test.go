@@ -46,7 +46,7 @@ func TestNobodyIsShutOutByTheFuture(t *testing.T) {
 				t.Errorf("facts %v, warnings %q", n.Facts, n.Warnings)
 			}
 			honest.Sequence, honest.Sent, honest.Facts = honest.Sequence/2, now.Add(-time.Hour), map[string]any{"turn": "late"}
-			refused(t, r, honest, registry.ReasonOlder)
+			_ = refused(t, r, honest, registry.ReasonOlder)
 		})
 	}
 }
@@ -57,5 +57,5 @@ func TestADayAheadIsInOrder(t *testing.T) {
 	r := open(t, nil, &now)
 	at := noon.Add(23 * time.Hour)
 	register(t, r, registry.Registration{Identity: "db1", Sequence: uint64(at.UnixNano()), Facts: map[string]any{"a": "b"}})
-	refused(t, r, registry.Registration{Identity: "db1", Sequence: uint64(at.UnixNano()) - 1, Facts: map[string]any{"a": "c"}}, registry.ReasonOlder)
+	_ = refused(t, r, registry.Registration{Identity: "db1", Sequence: uint64(at.UnixNano()) - 1, Facts: map[string]any{"a": "c"}}, registry.ReasonOlder)
 }
