@@ -49,7 +49,7 @@ var ladder = map[string]room{
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/bus", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{

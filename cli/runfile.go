@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"muster/internal/durable"
 )
 
 // runFile tells the command line of the same user where the running server
@@ -73,27 +75,18 @@ func writeRunFile(path string, r runFile) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := writeFileWhole(path, append(text, '\n'), 0o600); err != nil {
+	if err := writePrivate(path, append(text, '\n')); err != nil {
 		return "", fmt.Errorf("announcing the server: %w", err)
 	}
 	return path, nil
 }
 
-// writeFileWhole makes the folder and writes the file so that no reader sees half of it.
-func writeFileWhole(path string, text []byte, mode fs.FileMode) error {
+// writePrivate makes the folder and writes the file whole, for its owner only.
+func writePrivate(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(text)
-	if err = errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
+	return durable.Write(path, text)
 }
 
 // answers reports whether somebody listens at a server's address.

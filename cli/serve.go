@@ -114,7 +114,7 @@ func (a *app) runFileOf(s *site) (runFile, error) {
 	if s.stomp != nil {
 		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
 	}
-	if err := writeFileWhole(r.Passcode, []byte(passcode+"\n"), 0o600); err != nil {
+	if err := writePrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
 		return r, fmt.Errorf("keeping the broker's passcode: %w", err)
 	}
 	return r, nil

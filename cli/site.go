@@ -220,7 +220,7 @@ func (s *site) openTokens() error {
 		return fmt.Errorf("making the administrator's token: %w", err)
 	}
 	s.firstStart = true
-	return writeFileWhole(s.adminToken, []byte(secret+"\n"), 0o600)
+	return writePrivate(s.adminToken, []byte(secret+"\n"))
 }
 
 const adminTokenName = "admin"

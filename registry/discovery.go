@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,57 +142,26 @@ func inOneOf(has, wanted []string) bool {
 	return len(wanted) == 0 || slices.ContainsFunc(wanted, func(c string) bool { return slices.Contains(has, c) })
 }
 
-// resolve answers the subqueries of q, in the same collectives and states.
+// resolve looks up what q asks beyond the node at hand, among the nodes that d
+// reaches.
 func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*query.Query, error) {
-	var first error
-	answer := func(e query.Expr) query.Expr {
-		switch e := e.(type) {
-		case *query.Subquery:
-			values, err := r.subquery(ctx, d, e.Query, now)
-			first = cmp.Or(first, err)
-			return e.Resolve(values)
-		case *query.Changed:
-			names, err := r.changed(ctx, e.Path, now.Add(-e.Within))
-			if errors.Is(err, ErrNoHistory) {
-				err = &query.SyntaxError{Dialect: q.Dialect, Text: q.Text, Offset: e.Start, End: e.End, Problem: err.Error()}
+	return Resolve(q, Lookup{
+		Rows: func(q *query.Query) ([][]any, error) {
+			nodes, err := r.nodes(ctx, d, q, now)
+			if err != nil {
+				return nil, err
 			}
-			first = cmp.Or(first, err)
-			return e.Resolve(names)
-		case query.All, query.And, query.Or, query.Not, *query.Compare, *query.Has:
-			// Nothing to look up.
-		}
-		return e
-	}
-	resolved := *q
-	resolved.Filter = query.Map(q.Filter, answer)
-	if q.Where != nil {
-		resolved.Where = query.Map(q.Where, answer)
-	}
-	return &resolved, first
-}
-
-// subquery returns the values of the first column of a query's rows.
-func (r *Registry) subquery(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]any, error) {
-	q, err := r.resolve(ctx, d, q, now)
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := r.nodes(ctx, d, q, now)
-	if err != nil {
-		return nil, err
-	}
-	_, rows := q.Rows(r.documents(nodes), now)
-	var values []any
-	for _, row := range rows {
-		switch v := row[0].(type) {
-		case nil:
-		case []any:
-			values = append(values, v...)
-		default:
-			values = append(values, v)
-		}
-	}
-	return values, nil
+			_, rows := q.Rows(r.documents(nodes), now)
+			return rows, nil
+		},
+		Changed: func(q *query.Query, c *query.Changed) ([]string, error) {
+			names, err := r.changed(ctx, c.Path, now.Add(-c.Within))
+			if errors.Is(err, ErrNoHistory) {
+				err = &query.SyntaxError{Dialect: q.Dialect, Text: q.Text, Offset: c.Start, End: c.End, Problem: err.Error()}
+			}
+			return names, err
+		},
+	})
 }
 
 // documents are nodes as a query sees them.
