@@ -285,9 +285,9 @@ func TestPublishRefused(t *testing.T) {
 			t.Errorf("publishing to %q: %v, want %q", destination, err, want)
 		}
 	}
-	if err := client.Ready(soon(t)); err != nil {
-		t.Fatal(err)
-	}
+	// A receipt shows a connection that no earlier refusal is about to end:
+	// without one, Subscribe returns before the broker has spoken.
+	publish(t, client, Message{Destination: "/topic/mcollective.muster.reply.1"})
 	if _, err := client.Subscribe(soon(t), Subscription{Destination: "/queue/elsewhere"}, nil); err == nil || !strings.Contains(err.Error(), "a node may not subscribe to /queue/elsewhere") {
 		t.Errorf("subscribing: %v", err)
 	}
