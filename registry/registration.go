@@ -62,6 +62,10 @@ type Registration struct {
 
 	// Warnings are oddities met while decoding, that did not prevent it.
 	Warnings []string
+
+	// Body is what the content was decoded from; nil: not known. No more than a
+	// fingerprint of it is kept, for [Registry.Repeated].
+	Body []byte
 }
 
 // Receipt is the answer to a registration that was accepted: it is stored.
