@@ -65,4 +65,3 @@ func hasTag(values []string, tag string) (string, bool) {
 	}
 	return "", false
 }
-
