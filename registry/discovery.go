@@ -20,6 +20,7 @@ type Discovery struct {
 	States      []State      // nodes in one of these states; empty: active and stale
 	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
+	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
 }
 
 // Answer is a discovery list.
@@ -115,7 +116,11 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Node
 	var doc query.Document // one for all, since Matches keeps nothing of it
 	h := r.clock()
-	candidates, exact, err := r.table.candidates(ctx, q.Filter, now)
+	filter := q.Filter
+	if d.Compiled {
+		filter = beyondClasses(filter)
+	}
+	candidates, exact, err := r.table.candidates(ctx, filter, now)
 	if err != nil {
 		return nil, fmt.Errorf("searching the nodes: %w", err)
 	}
@@ -127,7 +132,10 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
 			continue
 		}
-		if !exact {
+		if d.Compiled {
+			n = n.compiled()
+		}
+		if !exact || d.Compiled {
 			n.fill(&doc, state)
 			if !query.Matches(q.Filter, &doc, now) {
 				continue
