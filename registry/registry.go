@@ -33,6 +33,7 @@ type Config struct {
 	Volatile []string
 
 	Retention Retention // how long events are remembered
+	Redact    Redaction // which facts are secrets, and never kept
 
 	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
 	Deaf bool
@@ -57,6 +58,7 @@ type Registry struct {
 	machines machines
 	volatile volatility
 	printer  printer
+	redact   redactor
 	counts   counts
 
 	packer  *pack.Packer
@@ -102,6 +104,9 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	}
 	r := &Registry{conf: c, packer: packer, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	r.life.deaf = c.Deaf
+	if err := r.redact.configure(c.Redact); err != nil {
+		return nil, errors.Join(err, c.Store.Close())
+	}
 	r.printer = printer{seed: r.seed, volatile: volatile}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
@@ -174,6 +179,7 @@ type Stats struct {
 	Unchanged uint64            // registrations that were accepted and said nothing new
 	Failed    uint64            // registrations that could not be stored
 	Refused   map[string]uint64 // by reason
+	Redacted  map[string]uint64 // values that looked like secrets, by what showed it: name or value
 	Life      LifeStats
 }
 
@@ -199,6 +205,7 @@ func (r *Registry) Stats() Stats {
 		Unchanged: r.counts.unchanged.Load(),
 		Failed:    r.counts.failed.Load(),
 		Refused:   r.rejected.byReason(),
+		Redacted:  map[string]uint64{"name": r.redact.byName.Load(), "value": r.redact.byValue.Load()},
 	}
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()
