@@ -261,11 +261,8 @@ func (c *catching) merged(node, theirs *Node, h *heard) (result Node, newest tim
 		if old != nil && old.Hash != next.Hash && !next.Changed.After(old.Received) {
 			next.Changed = next.Received // the neighbour missed that it was another in between
 		}
-		switch source {
-		case byOperator:
-			result = result.without(reactivated)
-		case reactivated:
-			result = result.without(byOperator)
+		if source == byOperator || source == reactivated {
+			result = result.without(byOperator, reactivated)
 		}
 		result = result.with(source, &next)
 		if source == Daemon && len(node.Sections) > 0 {
