@@ -60,6 +60,7 @@ type serveConfig struct {
 	Neighbours         []string `yaml:"neighbours"`           // registries that hear the same nodes: asked for what this one missed
 	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is
 
+	Redact    redactConfig    `yaml:"redact"`
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`

@@ -52,7 +52,7 @@ func (r *Registry) Backup(ctx context.Context, w io.Writer) error {
 	until := r.events.position()
 	err := r.writeLines(ctx, w, lines{
 		kind: kindBackup, level: gzip.DefaultCompression, nodes: r.table.all(), // nodes are never changed once handed out
-		write: func(n *Node) *Node { return n }, events: EventRange{Until: max(1, until)},
+		write: (*Head).node, events: EventRange{Until: max(1, until)},
 	})
 	if err != nil {
 		return fmt.Errorf("writing the backup: %w", err)
@@ -64,8 +64,8 @@ func (r *Registry) Backup(ctx context.Context, w io.Writer) error {
 type lines struct {
 	kind   string
 	level  int // of compression
-	nodes  []*Node
-	write  func(*Node) *Node // what is written of a node
+	nodes  []*Head
+	write  func(*Head) *Node // what is written of a node
 	events EventRange        // none if Until is 0
 	last   uint64            // the ID of the last event before; 0: none, or it is no matter
 }

@@ -101,25 +101,26 @@ func (c *catching) lacks(ctx context.Context, head *Node, h *heard) (bool, error
 	lock := c.lockOf(head.Identity)
 	lock.Lock()
 	defer lock.Unlock()
-	node := c.table.get(head.Identity.Key())
-	if node == nil {
-		return !c.purgeable(head, h), nil
+	known := c.table.head(head.Identity.Key())
+	if known == nil {
+		return !c.purgeable(head.Head(), h), nil
 	}
 	for source, s := range head.Sections {
-		if !c.takes(node, source, s, h) {
+		if !c.takes(known, source, s, h) {
 			continue
 		}
-		old := node.Sections[source]
-		again := old != nil && old.Hash == s.Hash && old.Auth == s.Auth && !s.Changed.After(old.Received) // nor was it another in between
-		if !again || !source.speaks() {
+		old := known.part(source)
+		if old == nil || old.hash != s.Hash || old.auth != s.Auth || !source.speaks() {
 			return true, nil
 		}
-		next := *old
-		next.Sequence, next.Sent, next.Received = s.Sequence, s.Sent, c.notAhead(s.Received)
-		if err := c.again(ctx, node, source, &next, h); err != nil {
+		next := &Section{
+			Sequence: s.Sequence, Sent: s.Sent, Received: c.notAhead(s.Received),
+			Warnings: old.warnings, Learnt: old.learnt, moving: old.moving, guess: old.guess, gaps: old.gaps,
+		}
+		if err := c.again(ctx, known, source, next, h); err != nil {
 			return false, err
 		}
-		node = c.table.get(head.Identity.Key())
+		known = c.table.head(head.Identity.Key())
 	}
 	return false, nil
 }
@@ -154,6 +155,7 @@ func (c *catching) history(ctx context.Context, until uint64, at time.Time) erro
 			if e.ID <= last {
 				return nil
 			}
+			e.Changes = c.redact.changes(e.Changes)
 			if events = append(events, e); len(events) < 1000 {
 				return nil
 			}
@@ -186,7 +188,7 @@ func (c *catching) fetch(ctx context.Context, names []string) error {
 		changed, err = inParallel(func(put func(Node) error) error {
 			return b.each(func(n Node) error {
 				c.done.Fetched++
-				return put(n)
+				return put(c.redact.sections(n))
 			}, func(Event) error { return nil })
 		}, func(n Node) (bool, error) { return c.take(ctx, &n) })
 		c.done.Changed += changed
@@ -210,10 +212,10 @@ func (c *catching) takeLocked(ctx context.Context, theirs *Node, changed *bool) 
 	lock.Lock()
 	defer lock.Unlock()
 	h := c.clock()
-	node := c.table.get(theirs.Identity.Key())
+	node := c.table.node(theirs.Identity.Key())
 	isNew := node == nil
 	if isNew {
-		if c.purgeable(theirs, h) {
+		if c.purgeable(theirs.Head(), h) {
 			return "", nil
 		}
 		node = &Node{Identity: theirs.Identity, FirstSeen: theirs.FirstSeen}
@@ -226,7 +228,8 @@ func (c *catching) takeLocked(ctx context.Context, theirs *Node, changed *bool) 
 	if newest.After(c.known) {
 		err = c.commit(ctx, node, merged, h)
 	} else {
-		err = c.record(ctx, nil, func() { c.table.put(&merged, true) }, merged)
+		head := merged.head(ctx, c.packer)
+		err = c.record(ctx, nil, func() { c.table.put(head, merged.Document()) }, merged)
 	}
 	if err != nil {
 		return "", fmt.Errorf("storing what a neighbour knows of %s: %w", node.Identity, err)
@@ -248,7 +251,7 @@ func (c *catching) merged(node, theirs *Node, h *heard) (result Node, newest tim
 	}
 	for _, source := range takenOver {
 		s := theirs.Sections[source]
-		if s == nil || !c.takes(&result, source, s, h) {
+		if s == nil || !c.takes(result.Head(), source, s, h) {
 			continue
 		}
 		next := *s
@@ -278,41 +281,40 @@ func (c *catching) merged(node, theirs *Node, h *heard) (result Node, newest tim
 var takenOver = []Source{Trusted, Import, Report, Catalog, PuppetFacts, Daemon, byOperator, reactivated, renamed, collision}
 
 // takes reports whether a neighbour's section is better than what is known.
-func (r *Registry) takes(node *Node, source Source, theirs *Section, h *heard) bool {
-	old := node.Sections[source]
+func (r *Registry) takes(node *Head, source Source, theirs *Section, h *heard) bool {
+	old, rule := node.part(source), r.conf.Lifecycle.rule(node.Collectives)
 	switch {
 	case source == byOperator || source == reactivated:
-		last := latest(receivedOf(node, byOperator), receivedOf(node, reactivated))
-		return theirs.Received.After(last)
+		return theirs.Received.After(latest(node.received(byOperator), node.received(reactivated)))
 	case source == renamed:
-		return old == nil && theirs.Received.After(latest(receivedOf(node, Daemon), receivedOf(node, reactivated)))
+		return old == nil && theirs.Received.After(latest(node.received(Daemon), node.received(reactivated)))
 	case source == collision:
-		interval := node.interval(r.conf.Lifecycle.rule(node.Collectives))
-		return theirs.Received.After(receivedOf(node, collision)) && h.age(theirs.Received) < 3*interval
+		return theirs.Received.After(node.received(collision)) && h.age(theirs.Received) < 3*node.interval(rule)
 	case !source.speaks() && source != Trusted:
 		return false // of a later version of this program
 	case old == nil:
 		return true
-	case proof(theirs.Auth) > proof(old.Auth) && h.age(theirs.Received) < r.conf.Lifecycle.rule(node.Collectives).ExpireAfter:
+	case proof(theirs.Auth) > proof(old.auth) && h.age(theirs.Received) < rule.ExpireAfter:
 		return true // heard in time, it would not have been replaced
 	}
 	return r.conf.Lifecycle.admit(node, old, theirs, h) == nil && saidLater(old, theirs)
 }
 
 // saidLater reports whether a section was certainly said after another.
-func saidLater(old, next *Section) bool {
+func saidLater(old *part, next *Section) bool {
 	switch {
-	case old.Sequence != 0 && next.Sequence != 0:
-		return next.Sequence != inReach(old.Sequence, old.Received)
-	case !old.Sent.IsZero() && !next.Sent.IsZero():
-		return next.Sent.After(old.Sent)
+	case old.sequence != 0 && next.Sequence != 0:
+		return next.Sequence != inReach(old.sequence, old.received)
+	case !old.sent.IsZero() && !next.Sent.IsZero():
+		return next.Sent.After(old.sent)
 	}
-	return next.Received.After(old.Received)
+	return next.Received.After(old.received)
 }
 
-func receivedOf(n *Node, source Source) time.Time {
-	if s := n.Sections[source]; s != nil {
-		return s.Received
+// received is when a source last spoke; zero: it did not.
+func (h *Head) received(source Source) time.Time {
+	if p := h.part(source); p != nil {
+		return p.received
 	}
 	return time.Time{}
 }

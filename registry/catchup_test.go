@@ -268,7 +268,7 @@ func TestCatchingUpIsHeldToTheRules(t *testing.T) {
 			if n, _ := r.Node("was"); n.RenamedTo != "is" {
 				t.Errorf("%s: the old name is now %q", name, n.RenamedTo)
 			}
-			if n, _ := r.Node("twice"); !n.Collides() {
+			if n, _ := r.Node("twice"); !n.Head().Collides() {
 				t.Errorf("%s: two machines are not told apart: %v", name, n.Warnings)
 			}
 		}
@@ -359,7 +359,8 @@ func known(t *rapid.T, r *registry.Registry) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	for _, n := range answer.Nodes {
+	for _, found := range answer.Nodes {
+		n := found.Node()
 		fmt.Fprintln(&b, n.Identity, n.Facts, n.Classes, n.LastSeen, n.State, len(n.Sections))
 	}
 	return b.String()

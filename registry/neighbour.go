@@ -23,7 +23,7 @@ func (r *Registry) Heads(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	last := r.events.position()
-	return r.writeLines(ctx, w, lines{kind: kindHeads, level: gzip.BestSpeed, last: last, nodes: r.table.all(), write: (*Node).head})
+	return r.writeLines(ctx, w, lines{kind: kindHeads, level: gzip.BestSpeed, last: last, nodes: r.table.all(), write: (*Head).bare})
 }
 
 // Pass writes what a neighbour wants, in the form of a backup. The error is
@@ -32,7 +32,7 @@ func (r *Registry) Pass(ctx context.Context, w io.Writer, want Wanted) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
-	l := lines{kind: kindBackup, level: gzip.BestSpeed, write: func(n *Node) *Node { return n }}
+	l := lines{kind: kindBackup, level: gzip.BestSpeed, write: (*Head).node}
 	if want.Until > 0 {
 		if _, ok := r.store.(Journal); !ok {
 			return ErrNoHistory
@@ -40,23 +40,20 @@ func (r *Registry) Pass(ctx context.Context, w io.Writer, want Wanted) error {
 		l.events = EventRange{After: want.After, Until: want.Until}
 	}
 	for _, name := range want.Nodes {
-		if n := r.table.get(Identity(name).Key()); n != nil {
+		if n := r.table.head(Identity(name).Key()); n != nil {
 			l.nodes = append(l.nodes, n)
 		}
 	}
 	return r.writeLines(ctx, w, l)
 }
 
-// head is a node without what its sections say. The registry's own marks say
-// little, and stay.
-func (n *Node) head() *Node {
-	bare := &Node{Identity: n.Identity, FirstSeen: n.FirstSeen, Sections: make(map[Source]*Section, len(n.Sections))}
-	for source, s := range n.Sections {
-		if !source.speaks() && source != Trusted {
-			bare.Sections[source] = s
-			continue
-		}
-		bare.Sections[source] = &Section{Auth: s.Auth, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Changed: s.Changed, Hash: s.Hash}
+// bare is a node without what its sections say. The registry's own marks say
+// no more than that.
+func (h *Head) bare() *Node {
+	n := &Node{Identity: h.Identity, FirstSeen: h.FirstSeen, Sections: make(map[Source]*Section, len(h.parts))}
+	for i := range h.parts {
+		p := &h.parts[i]
+		n.Sections[p.source] = &Section{Auth: p.auth, Sequence: p.sequence, Sent: p.sent, Received: p.received, Hash: p.hash}
 	}
-	return bare
+	return n
 }

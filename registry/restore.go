@@ -78,11 +78,12 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	done.Changed, err = inParallel(func(put func(Node) error) error {
 		err := b.each(func(n Node) error {
 			done.Nodes++
-			return put(n)
+			return put(r.redact.sections(n))
 		}, func(e Event) error {
 			if !remembers || first > 0 && e.ID >= first {
 				return nil
 			}
+			e.Changes = r.redact.changes(e.Changes)
 			events = append(events, e)
 			done.Events++
 			if len(events) < 1000 {
@@ -144,7 +145,7 @@ func (r *Registry) restore(ctx context.Context, kept Node) (changed bool, err er
 	lock := r.lockOf(kept.Identity)
 	lock.Lock()
 	defer lock.Unlock()
-	node := r.table.get(kept.Identity.Key())
+	node := r.table.node(kept.Identity.Key())
 	if node == nil {
 		node = &Node{Identity: kept.Identity}
 		return true, r.commit(ctx, node, kept, r.clock())
