@@ -59,7 +59,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Node, len(nodes))
 	h := r.clock()
-	a.Warnings = append(a.Warnings, h.warnings()...)
+	a.Warnings = append(append(a.Warnings, h.warnings()...), r.outdated()...)
 	for i, n := range nodes {
 		a.Nodes[i] = *n
 		a.Nodes[i].State = r.conf.Lifecycle.state(n, h)

@@ -22,7 +22,11 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := r.register(ctx, reg)
+	var receipt Receipt
+	err := untilCurrent(func() (err error) {
+		receipt, err = r.register(ctx, reg)
+		return err
+	})
 	if receipt.before != "" {
 		r.markRenamed(ctx, receipt.before, reg)
 	}
@@ -71,9 +75,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		changed = r.collided(changed, old, next, h)
 	}
 	if err := r.commit(ctx, node, changed, h); err != nil {
-		r.counts.failed.Add(1)
-		if old != nil {
-			r.doubt(node, source)
+		if !errors.Is(err, ErrOvertaken) {
+			r.counts.failed.Add(1)
+			if old != nil {
+				r.doubt(node, source)
+			}
 		}
 		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
@@ -117,6 +123,9 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 	if e, any := r.eventOf(old, &changed, h); any {
 		happened = append(happened, e)
 	}
+	if r.shared != nil {
+		return r.replace(ctx, old, changed, happened)
+	}
 	return r.record(ctx, happened, func() { r.table.put(&changed, true) }, changed)
 }
 
@@ -146,7 +155,9 @@ func (r *Registry) touch(node *Node, source Source, next *Section) *Node {
 		touched, moved = node.with(source, &s), true
 	}
 	r.table.put(&touched, moved)
-	r.beats.add(beat)
+	if !r.knownBeat(old, beat) {
+		r.beats.add(beat)
+	}
 	return &touched
 }
 
@@ -201,14 +212,18 @@ func (r *Registry) keepHouse(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+			leads := false
 			if r.usable() == nil {
 				r.sweep()
+				leads = r.leads(ctx)
+			}
+			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+				r.trim(ctx)
 			}
 			r.flush(ctx)
 			r.keepHearing(ctx)
-			r.trim(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()

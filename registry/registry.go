@@ -39,6 +39,10 @@ type Config struct {
 	// are written to the store; 0: 30 s.
 	TouchEvery time.Duration
 
+	// FollowEvery is how often it is looked what other registries wrote to a store
+	// that is [Shared]; 0: 1 s.
+	FollowEvery time.Duration
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default()
 }
@@ -48,6 +52,8 @@ type Config struct {
 type Registry struct {
 	conf     Config
 	store    Store
+	shared   Shared // store, if it is; else nil
+	follows  following
 	rejected rejected
 	beats    beats
 	life     life
@@ -77,6 +83,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	c.Retention.Age = orDefault(c.Retention.Age, 90*24*time.Hour)
 	c.Retention.Bytes = orDefault(c.Retention.Bytes, 256<<20)
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
+	c.FollowEvery = orDefault(c.FollowEvery, time.Second)
 	if c.Volatile == nil {
 		c.Volatile = DefaultVolatile()
 	}
@@ -94,6 +101,8 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, errors.Join(err, c.Store.Close())
 	}
 	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	r.shared, _ = c.Store.(Shared)
+	r.follows.wake = make(chan struct{}, 1)
 	r.life.deaf = c.Deaf
 	r.printer = printer{seed: r.seed, volatile: volatile}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -102,6 +111,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		r.load(ctx)
 		r.keepHouse(background)
 	})
+	r.done.Go(func() { r.followOthers(background) })
 	if c.Background {
 		return r, nil
 	}
@@ -114,6 +124,10 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 // load reads the store into the table.
 func (r *Registry) load(ctx context.Context) {
 	defer close(r.loaded)
+	if err := r.startFollowing(ctx); err != nil {
+		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
+		return
+	}
 	var nodes []*Node
 	err := r.store.Load(ctx, func(n Node) error {
 		nodes = append(nodes, &n)

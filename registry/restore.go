@@ -81,7 +81,11 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	for range restorers {
 		workers.Go(func() {
 			for n := range work {
-				changed, err := r.restore(ctx, n)
+				var changed bool
+				err := untilCurrent(func() (err error) {
+					changed, err = r.restore(ctx, n)
+					return err
+				})
 				mu.Lock()
 				failed = errors.Join(failed, err)
 				if changed {
