@@ -112,7 +112,7 @@ func (r *Registry) followOnce(ctx context.Context) error {
 func (r *Registry) see(ctx context.Context, list []Seen) error {
 	var differ []Identity
 	for _, s := range list {
-		switch known := r.table.get(s.Identity.Key()); {
+		switch known := r.table.head(s.Identity.Key()); {
 		case known.Version() != s.Version, s.Version == 0:
 			differ = append(differ, s.Identity)
 		default:
@@ -127,19 +127,21 @@ func (r *Registry) seeBeats(s Seen) {
 	lock := r.lockOf(s.Identity)
 	lock.Lock()
 	defer lock.Unlock()
-	known := r.table.get(s.Identity.Key())
+	known := r.table.head(s.Identity.Key())
 	if known.Version() != s.Version {
 		return // this registry has changed it in the meantime
 	}
-	touched := *known
+	touched := known
 	for _, b := range s.Beats {
-		if old := known.Sections[b.Source]; old != nil && b.Received.After(old.Received) {
-			touched = touched.Touched(b)
+		if old := known.part(b.Source); old != nil && b.Received.After(old.received) {
+			p := *old
+			p.sequence, p.sent, p.received, p.learnt = b.Sequence, b.Sent, b.Received, b.Learnt
+			touched = touched.with(p)
 		}
 		r.beats.drop(b)
 	}
-	if !touched.LastSeen.Equal(known.LastSeen) || touched.Learnt != known.Learnt {
-		r.table.put(&touched, false)
+	if touched != known {
+		r.table.put(touched, nil)
 	}
 }
 
@@ -151,7 +153,7 @@ func (r *Registry) look(ctx context.Context, ids []Identity) error {
 	for some := range slices.Chunk(ids, lookedAtOnce) {
 		before := make([]uint64, len(some))
 		for i, id := range some {
-			before[i] = r.table.get(id.Key()).Version()
+			before[i] = r.table.head(id.Key()).Version()
 		}
 		nodes, err := r.shared.Nodes(ctx, some...)
 		if err != nil {
@@ -162,7 +164,7 @@ func (r *Registry) look(ctx context.Context, ids []Identity) error {
 			stored[nodes[i].Identity.Key()] = &nodes[i]
 		}
 		for i, id := range some {
-			r.adoptUnless(id, before[i], stored[id.Key()])
+			r.adoptUnless(ctx, id, before[i], stored[id.Key()])
 		}
 	}
 	return nil
@@ -170,12 +172,12 @@ func (r *Registry) look(ctx context.Context, ids []Identity) error {
 
 // adoptUnless adopts a node unless this registry has changed it since it had a
 // version: then it knows the newest, since it changes what the store has only.
-func (r *Registry) adoptUnless(id Identity, before uint64, stored *Node) {
+func (r *Registry) adoptUnless(ctx context.Context, id Identity, before uint64, stored *Node) {
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
-	if known := r.table.get(id.Key()); known.Version() == before {
-		r.adopt(known, stored)
+	if known := r.table.head(id.Key()); known.Version() == before {
+		r.adopt(ctx, known, stored)
 	}
 }
 
@@ -189,7 +191,7 @@ func (r *Registry) catchUpAll(ctx context.Context) error {
 	there := map[string]bool{}
 	err = r.shared.Load(ctx, func(n Node) error {
 		there[n.Identity.Key()] = true
-		if r.table.get(n.Identity.Key()).Version() != n.Version() {
+		if r.table.head(n.Identity.Key()).Version() != n.Version() {
 			differ = append(differ, n.Identity)
 		}
 		return nil
@@ -249,8 +251,8 @@ func (b Beat) sameMessage(o Beat) bool {
 	return b.Sequence == o.Sequence && b.Sent.Equal(o.Sent) && (b.Sequence != 0 || !b.Sent.IsZero())
 }
 
-// known reports whether a store that is shared has the times of a beat, since
+// knownBeat reports whether a store that is shared has the times of a beat, since
 // the message was heard before: by another registry, or by this one.
-func (r *Registry) knownBeat(old *Section, b Beat) bool {
-	return r.shared != nil && b.sameMessage(Beat{Sequence: old.Sequence, Sent: old.Sent})
+func (r *Registry) knownBeat(old part, b Beat) bool {
+	return r.shared != nil && b.sameMessage(Beat{Sequence: old.sequence, Sent: old.sent})
 }

@@ -3,11 +3,11 @@ package registry
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -78,29 +78,32 @@ var (
 // Version is a fingerprint of what is known of a node but for what a [Beat]
 // moves, and for volatile facts. It is the same in every process; 0 if nothing
 // is known.
-func (n *Node) Version() uint64 {
-	if n == nil || len(n.Sections) == 0 {
+func (n *Node) Version() uint64 { return n.Head().Version() }
+
+// Version is that of the node. It may be asked of nil.
+func (h *Head) Version() uint64 {
+	if h == nil || len(h.parts) == 0 {
 		return 0
 	}
-	h := fnv.New64a()
-	var space [32]byte
+	sum := fnv.New64a()
 	text := func(s string) {
-		_, _ = h.Write(append(strconv.AppendInt(space[:0], int64(len(s)), 10), ':')) // a hash takes everything
-		_, _ = h.Write([]byte(s))
+		var length [4]byte
+		binary.BigEndian.PutUint32(length[:], uint32(len(s)))
+		_, _ = sum.Write(length[:]) // a hash takes everything
+		_, _ = sum.Write([]byte(s))
 	}
-	for _, source := range slices.Sorted(maps.Keys(n.Sections)) {
-		s := n.Sections[source]
-		text(string(source))
-		text(s.Hash)
-		text(s.Auth)
-		text(strconv.FormatInt(s.Changed.UnixMilli(), 10))
-	}
-	if s := n.Sections[collision]; s != nil {
-		for _, w := range s.Warnings {
-			text(w)
+	bySource := func(a, b part) int { return cmp.Compare(a.source, b.source) }
+	for _, p := range slices.SortedFunc(slices.Values(h.parts), bySource) {
+		text(string(p.source))
+		text(p.hash)
+		text(p.auth)
+		if p.source == collision {
+			for _, w := range p.warnings {
+				text(w)
+			}
 		}
 	}
-	return max(1, h.Sum64())
+	return max(1, sum.Sum64())
 }
 
 // maxOvertaken is how often a change is tried again that others overtook.
@@ -118,22 +121,22 @@ func untilCurrent(try func() error) (err error) {
 
 // replace is commit in a store that is shared. If another registry was first,
 // readers see what that wrote. The node's lock is held.
-func (r *Registry) replace(ctx context.Context, known *Node, changed Node, happened []Event) error {
+func (r *Registry) replace(ctx context.Context, known *Node, changed Node, head *Head, happened []Event) error {
 	err := r.shared.Replace(ctx, known, &changed, r.events.dated(happened, r.conf.Now()))
 	if errors.Is(err, ErrOvertaken) {
 		return cmp.Or(r.refresh(ctx, changed.Identity), err)
 	}
 	if err == nil {
-		r.table.put(&changed, true)
+		r.table.put(head, changed.Document())
 		r.nudge()
 	}
 	return err
 }
 
 // forgetShared is forget in a store that is shared. The node's lock is held.
-func (r *Registry) forgetShared(ctx context.Context, n *Node) error {
+func (r *Registry) forgetShared(ctx context.Context, n *Head) error {
 	gone := r.events.dated([]Event{{Identity: n.Identity, Kind: EventGone}}, r.conf.Now())
-	err := r.shared.Forget(ctx, n, gone[0])
+	err := r.shared.Forget(ctx, n.node(), gone[0])
 	if errors.Is(err, ErrOvertaken) {
 		return cmp.Or(r.refresh(ctx, n.Identity), err)
 	}
@@ -165,43 +168,39 @@ func (r *Registry) refresh(ctx context.Context, id Identity) error {
 	if len(nodes) > 0 {
 		stored = &nodes[0]
 	}
-	r.adopt(r.table.get(id.Key()), stored)
+	r.adopt(ctx, r.table.head(id.Key()), stored)
 	return nil
 }
 
 // adopt shows readers a node as the store has it, in place of the one that is
 // known; either may be nil.
-func (r *Registry) adopt(known, stored *Node) {
+func (r *Registry) adopt(ctx context.Context, known *Head, stored *Node) {
 	switch {
 	case stored == nil && known == nil:
 	case stored == nil:
 		r.table.remove(known.Identity.Key())
-		r.machines.forget(known)
+		r.machines.forget(known.node())
 	default:
-		r.table.put(stored.withLater(known), true)
-		r.machines.knows(stored.Identity, stored.Facts, known == nil)
+		n := stored.withLater(known)
+		r.table.put(n.head(ctx, r.packer), n.Document())
+		r.machines.knows(n.Identity, n.Facts, known == nil)
 	}
 }
 
 // withLater returns n with those sections of another version of it that say the
 // same and were heard later: they hold what a store does not have yet.
-func (n *Node) withLater(known *Node) *Node {
-	if known == nil {
+func (n *Node) withLater(known *Head) *Node {
+	later := func(source Source) bool {
+		s, k := n.Sections[source], known.part(source)
+		return k != nil && k.hash == s.Hash && k.auth == s.Auth && !k.received.Before(s.Received)
+	}
+	sources := slices.DeleteFunc(slices.Collect(maps.Keys(n.Sections)), func(s Source) bool { return !later(s) })
+	if len(sources) == 0 {
 		return n
 	}
-	var sections map[Source]*Section
-	for source, s := range n.Sections {
-		k := known.Sections[source]
-		if k == nil || k.Hash != s.Hash || k.Auth != s.Auth || !k.Changed.Equal(s.Changed) || k.Received.Before(s.Received) {
-			continue
-		}
-		if sections == nil {
-			sections = maps.Clone(n.Sections)
-		}
-		sections[source] = k
-	}
-	if sections == nil {
-		return n
+	sections, all := maps.Clone(n.Sections), known.node()
+	for _, source := range sources {
+		sections[source] = all.Sections[source]
 	}
 	merged := NewNode(n.Identity, n.FirstSeen, sections)
 	return &merged
