@@ -133,7 +133,7 @@ func (r *Registry) seeBeats(s Seen) {
 	}
 	touched := known
 	for _, b := range s.Beats {
-		if old := known.part(b.Source); old != nil && b.Received.After(old.received) {
+		if old := known.part(b.Source); old != nil && old.beat().before(b) {
 			p := *old
 			p.sequence, p.sent, p.received, p.learnt = b.Sequence, b.Sent, b.Received, b.Learnt
 			touched = touched.with(p)
@@ -143,6 +143,16 @@ func (r *Registry) seeBeats(s Seen) {
 	if touched != known {
 		r.table.put(touched, nil)
 	}
+}
+
+// beat is the times of a section.
+func (p *part) beat() Beat {
+	return Beat{Source: p.source, Sequence: p.sequence, Sent: p.sent, Received: p.received, Learnt: p.learnt}
+}
+
+// before reports whether a beat came before another of its section.
+func (b Beat) before(o Beat) bool {
+	return b.Received.Before(o.Received) || b.Received.Equal(o.Received) && b.Sequence < o.Sequence
 }
 
 // lookedAtOnce is how many nodes are read at once.
@@ -240,7 +250,7 @@ func (b *beats) drop(stored Beat) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := beatKey{stored.Identity.Key(), stored.Source}
-	if own, ok := b.pending[key]; ok && (own.sameMessage(stored) || !own.Received.After(stored.Received)) {
+	if own, ok := b.pending[key]; ok && (own.sameMessage(stored) || !stored.before(own)) {
 		delete(b.pending, key)
 	}
 }
@@ -254,5 +264,5 @@ func (b Beat) sameMessage(o Beat) bool {
 // knownBeat reports whether a store that is shared has the times of a beat, since
 // the message was heard before: by another registry, or by this one.
 func (r *Registry) knownBeat(old part, b Beat) bool {
-	return r.shared != nil && b.sameMessage(Beat{Sequence: old.sequence, Sent: old.sent})
+	return r.shared != nil && b.sameMessage(old.beat())
 }

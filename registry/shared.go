@@ -192,7 +192,7 @@ func (r *Registry) adopt(ctx context.Context, known *Head, stored *Node) {
 func (n *Node) withLater(known *Head) *Node {
 	later := func(source Source) bool {
 		s, k := n.Sections[source], known.part(source)
-		return k != nil && k.hash == s.Hash && k.auth == s.Auth && !k.received.Before(s.Received)
+		return k != nil && k.hash == s.Hash && k.auth == s.Auth && !k.beat().before(Beat{Received: s.Received, Sequence: s.Sequence})
 	}
 	sources := slices.DeleteFunc(slices.Collect(maps.Keys(n.Sections)), func(s Source) bool { return !later(s) })
 	if len(sources) == 0 {
