@@ -181,18 +181,17 @@ func (s *Store) putAll(ctx context.Context, puts []put) []error {
 // bulk makes writes that do not depend on each other, and returns the outcome
 // of each.
 func (s *Store) bulk(ctx context.Context, to *mongo.Collection, models []mongo.WriteModel) []error {
-	outcome := make([]error, len(models))
-	for start := 0; start < len(models); start += chunk {
-		some := models[start:min(start+chunk, len(models))]
-		_, err := to.BulkWrite(ctx, some, options.BulkWrite().SetOrdered(false))
-		copy(outcome[start:], s.outcomes(err, len(some)))
+	outcome := make([]error, 0, len(models))
+	for some := range slices.Chunk(models, chunk) {
+		done, err := to.BulkWrite(ctx, some, options.BulkWrite().SetOrdered(false))
+		outcome = append(outcome, s.outcomes(ctx, to, some, done, err)...)
 	}
 	return outcome
 }
 
 // outcomes tells the writes that failed from the others.
-func (s *Store) outcomes(err error, n int) []error {
-	outcome := make([]error, n)
+func (s *Store) outcomes(ctx context.Context, to *mongo.Collection, models []mongo.WriteModel, done *mongo.BulkWriteResult, err error) []error {
+	outcome := make([]error, len(models))
 	if err == nil {
 		return outcome
 	}
@@ -205,6 +204,17 @@ func (s *Store) outcomes(err error, n int) []error {
 	}
 	for _, w := range bulk.WriteErrors {
 		outcome[w.Index] = s.words("writing to", mongo.BulkWriteException{WriteErrors: []mongo.BulkWriteError{w}})
+	}
+	if done != nil && done.MatchedCount+done.UpsertedCount+done.InsertedCount+done.DeletedCount+int64(len(bulk.WriteErrors)) >= int64(len(models)) {
+		return outcome
+	}
+	// The server has not told of all, or has stopped at the first that failed.
+	for i := range outcome {
+		if outcome[i] == nil {
+			if _, err := to.BulkWrite(ctx, models[i:i+1]); err != nil {
+				outcome[i] = s.words("writing to", err)
+			}
+		}
 	}
 	return outcome
 }

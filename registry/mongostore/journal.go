@@ -86,21 +86,17 @@ func (s *Store) insertEvents(ctx context.Context, events []eventDocument) error 
 	if len(events) == 0 {
 		return nil
 	}
-	for some := range slices.Chunk(events, chunk) {
-		_, err := s.events.InsertMany(ctx, some, options.InsertMany().SetOrdered(false))
-		if err != nil && !onlyDuplicates(err) {
-			return s.words("writing history to", err)
+	models := make([]mongo.WriteModel, len(events))
+	for i := range events {
+		models[i] = mongo.NewInsertOneModel().SetDocument(&events[i])
+	}
+	for _, err := range s.bulk(ctx, s.events, models) {
+		if err != nil && !mongo.IsDuplicateKeyError(err) {
+			return err
 		}
 	}
 	s.isNewest(slices.MaxFunc(events, func(a, b eventDocument) int { return cmp.Compare(a.ID, b.ID) }).ID)
 	return nil
-}
-
-// onlyDuplicates reports whether documents were refused only since they are there.
-func onlyDuplicates(err error) bool {
-	bulk, ok := errors.AsType[mongo.BulkWriteException](err)
-	return ok && bulk.WriteConcernError == nil && len(bulk.WriteErrors) > 0 &&
-		!slices.ContainsFunc(bulk.WriteErrors, func(w mongo.BulkWriteError) bool { return !mongo.IsDuplicateKeyError(w) })
 }
 
 // isNewest notes the ID of an event that the journal has.

@@ -110,7 +110,7 @@ func (m *Member) Forget(ctx context.Context, known *registry.Node, gone registry
 		return cmp.Or(err, registry.ErrOvertaken)
 	}
 	m.wrote(known.Identity)
-	if err := m.Delete(ctx, known.Identity); err != nil {
+	if err := m.MemoryStore.Delete(ctx, known.Identity); err != nil {
 		return err
 	}
 	return m.MemoryStore.PutEvents(ctx, m.number([]registry.Event{gone}))
@@ -140,6 +140,19 @@ func (m *Member) Touch(ctx context.Context, beats ...registry.Beat) error {
 		m.wrote(b.Identity)
 	}
 	return m.MemoryStore.Touch(ctx, beats...)
+}
+
+// Delete implements [registry.Store].
+func (m *Member) Delete(ctx context.Context, ids ...registry.Identity) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.reach(); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		m.wrote(id)
+	}
+	return m.MemoryStore.Delete(ctx, ids...)
 }
 
 // Nodes implements [registry.Shared].
