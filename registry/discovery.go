@@ -20,6 +20,7 @@ type Discovery struct {
 	States      []State      // nodes in one of these states; empty: active and stale
 	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
+	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
 }
 
 // Answer is a discovery list.
@@ -61,7 +62,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	h := r.clock()
 	a.Warnings = append(append(a.Warnings, h.warnings()...), r.outdated()...)
 	for i, n := range nodes {
-		a.Nodes[i] = Found{Head: n, State: r.conf.Lifecycle.state(n, h)}
+		a.Nodes[i] = Found{Head: n, State: r.conf.Lifecycle.state(n, h), compiled: d.Compiled}
 		if i == 0 || n.LastSeen.Before(a.Oldest) {
 			a.Oldest = n.LastSeen
 		}
@@ -93,7 +94,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(nodes), now)
+	t.Columns, t.Rows = q.Rows(r.documents(d, nodes), now)
 	return t, nil
 }
 
@@ -114,7 +115,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Head
 	parts, h := d.byState(q.Filter, now), r.clock()
 	for _, one := range parts {
-		some, err := r.table.candidates(ctx, one.filter, now)
+		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -124,6 +125,12 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		some = slices.DeleteFunc(some, func(n *Head) bool {
 			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
 		})
+		if d.Compiled {
+			some, err = d.matching(ctx, some, one.filter, now)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", err)
+		}
 		found = append(found, some...)
 	}
 	if len(parts) > 1 {
@@ -164,7 +171,7 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 			if err != nil {
 				return nil, err
 			}
-			_, rows := q.Rows(r.documents(nodes), now)
+			_, rows := q.Rows(r.documents(d, nodes), now)
 			return rows, nil
 		},
 		Changed: func(q *query.Query, c *query.Changed) ([]string, error) {
@@ -178,12 +185,12 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 }
 
 // documents are nodes as a query sees them.
-func (r *Registry) documents(nodes []*Head) iter.Seq[*query.Document] {
+func (r *Registry) documents(d Discovery, nodes []*Head) iter.Seq[*query.Document] {
 	h := r.clock()
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
 			doc := &query.Document{}
-			n.node().fill(doc, r.conf.Lifecycle.state(n, h))
+			d.shown(n).fill(doc, r.conf.Lifecycle.state(n, h))
 			if !yield(doc) {
 				return
 			}
@@ -202,7 +209,7 @@ func (d Discovery) ordered(nodes []*Head) []*Head {
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
 		for _, n := range nodes {
-			if values := c.Path.Values(n.node().Document()); len(values) > 0 {
+			if values := c.Path.Values(d.shown(n).Document()); len(values) > 0 {
 				keys[n.Identity] = values[0]
 			}
 		}

@@ -171,7 +171,8 @@ type Found struct {
 
 	State State
 
-	whole *Node // nil: it is packed
+	whole    *Node // nil: it is packed
+	compiled bool  // see [Discovery.Compiled]
 }
 
 // FoundWhole is an answer's entry for a node that is not packed.
@@ -183,6 +184,9 @@ func (f Found) Node() Node {
 	n := f.whole
 	if n == nil {
 		n = f.node()
+	}
+	if f.compiled {
+		n = n.compiled()
 	}
 	node := *n
 	node.State = f.State

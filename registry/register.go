@@ -41,6 +41,7 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, error) {
 	now := r.conf.Now()
 	source := orDefault(reg.Source, Daemon)
+	r.redact.clean(&reg)
 	id, next, err := Normalize(reg, now)
 	if err != nil {
 		return Receipt{}, err

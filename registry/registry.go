@@ -33,6 +33,7 @@ type Config struct {
 	Volatile []string
 
 	Retention Retention // how long events are remembered
+	Redact    Redaction // which facts are secrets, and never kept
 
 	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
 	Deaf bool
@@ -63,6 +64,7 @@ type Registry struct {
 	machines machines
 	volatile volatility
 	printer  printer
+	redact   redactor
 	counts   counts
 
 	packer  *pack.Packer
@@ -111,6 +113,9 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	r.shared, _ = c.Store.(Shared)
 	r.follows.wake = make(chan struct{}, 1)
 	r.life.deaf = c.Deaf
+	if err := r.redact.configure(c.Redact); err != nil {
+		return nil, errors.Join(err, c.Store.Close())
+	}
 	r.printer = printer{seed: r.seed, volatile: volatile}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
@@ -184,6 +189,7 @@ type Stats struct {
 	Unchanged uint64            // registrations that were accepted and said nothing new
 	Failed    uint64            // registrations that could not be stored
 	Refused   map[string]uint64 // by reason
+	Redacted  map[string]uint64 // values that looked like secrets, by what showed it: name or value
 	Life      LifeStats
 }
 
@@ -209,6 +215,7 @@ func (r *Registry) Stats() Stats {
 		Unchanged: r.counts.unchanged.Load(),
 		Failed:    r.counts.failed.Load(),
 		Refused:   r.rejected.byReason(),
+		Redacted:  map[string]uint64{"name": r.redact.byName.Load(), "value": r.redact.byValue.Load()},
 	}
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()

@@ -98,7 +98,7 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	var events []Event
 	err = b.each(func(n Node) error {
 		done.Nodes++
-		work <- n
+		work <- r.redact.sections(n)
 		mu.Lock()
 		defer mu.Unlock()
 		return failed
@@ -106,6 +106,7 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 		if !remembers || first > 0 && e.ID >= first {
 			return nil
 		}
+		e.Changes = r.redact.changes(e.Changes)
 		events = append(events, e)
 		done.Events++
 		if len(events) < 1000 {
