@@ -147,7 +147,7 @@ func (c *catching) history(ctx context.Context, until uint64, at time.Time) erro
 			return nil
 		}
 		c.done.Events += len(events)
-		c.events.follow(events[len(events)-1].ID)
+		c.events.goOnAfter(events[len(events)-1].ID)
 		return c.putOld(ctx, &events)
 	}
 	if err == nil {
@@ -169,8 +169,8 @@ func (c *catching) history(ctx context.Context, until uint64, at time.Time) erro
 	return errors.Join(err, body.Close())
 }
 
-// follow makes sure that the next event is later than one.
-func (s *events) follow(id uint64) {
+// goOnAfter makes sure that the next event is later than one.
+func (s *events) goOnAfter(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = max(s.last, id)

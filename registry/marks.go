@@ -71,13 +71,16 @@ func (r *Registry) mark(ctx context.Context, name, doing string, change func(*No
 	if err := r.usable(); err != nil {
 		return err
 	}
-	id := Identity(name)
+	return untilCurrent(func() error { return r.markOnce(ctx, Identity(name), doing, change) })
+}
+
+func (r *Registry) markOnce(ctx context.Context, id Identity, doing string, change func(*Node) Node) error {
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
 	n := r.table.node(id.Key())
 	if n == nil {
-		return fmt.Errorf("%s %s: %w", doing, quoted(name), ErrNoNode)
+		return fmt.Errorf("%s %s: %w", doing, quoted(string(id)), ErrNoNode)
 	}
 	changed := change(n)
 	if maps.Equal(changed.Sections, n.Sections) {
