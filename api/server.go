@@ -63,6 +63,10 @@ type Config struct {
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
 
+	// Held says why nothing is answered for now but to other registries and to
+	// questions for health; nil, or a nil error: it is.
+	Held func() error
+
 	Saved    map[string]string // saved queries, @name
 	Deadline time.Duration     // for one answer; 0: 5 s
 	InFlight int               // requests of one principal at a time; 0: 256

@@ -24,7 +24,11 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := r.register(ctx, reg)
+	var receipt Receipt
+	err := untilCurrent(func() (err error) {
+		receipt, err = r.register(ctx, reg)
+		return err
+	})
 	if receipt.before != "" {
 		r.markRenamed(ctx, receipt.before, reg)
 	}
@@ -78,9 +82,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
 	if err := r.commit(ctx, node, changed, h); err != nil {
-		r.counts.failed.Add(1)
-		if old != nil {
-			r.doubt(head, *old)
+		if !errors.Is(err, ErrOvertaken) {
+			r.counts.failed.Add(1)
+			if old != nil {
+				r.doubt(head, *old)
+			}
 		}
 		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
@@ -130,6 +136,9 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 		happened = append(happened, e)
 	}
 	head := changed.head(ctx, r.packer)
+	if r.shared != nil {
+		return r.replace(ctx, old, changed, head, happened)
+	}
 	return r.record(ctx, happened, func() { r.table.put(head, changed.Document()) }, changed)
 }
 
@@ -159,7 +168,10 @@ func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 		head, says = changed.headQuickly(r.packer), changed.Document()
 	}
 	r.table.put(head, says)
-	r.beats.add(Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt})
+	beat := Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
+	if !r.knownBeat(old, beat) {
+		r.beats.add(beat)
+	}
 	return head
 }
 
@@ -224,14 +236,18 @@ func (r *Registry) keepHouse(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+			leads := false
 			if r.usable() == nil {
 				r.sweep()
+				leads = r.leads(ctx)
+			}
+			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+				r.trim(ctx)
 			}
 			r.flush(ctx)
 			r.keepHearing(ctx)
-			r.trim(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
