@@ -45,7 +45,7 @@ var ladder = map[string]room{
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "registry", "query", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "registry", "registry/index", "query", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 

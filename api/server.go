@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"muster/registry"
+	"muster/registry/index"
 )
 
 // Registry is what the routes need of a [registry.Registry].
@@ -28,6 +29,8 @@ type Registry interface {
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
 	Names() (registry.Names, error)
+	Facts() ([]index.Fact, error)
+	Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error)
 	Stats() registry.Stats
 }
 

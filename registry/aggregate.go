@@ -33,14 +33,13 @@ func (r *Registry) Histogram(ctx context.Context, d Discovery, path string) (Val
 	if err != nil {
 		return Values{}, err
 	}
-	v := Values{Warnings: append(r.vocabulary().Warnings(d.Query), r.clock().warnings()...)}
+	warnings := append(r.vocabulary().Warnings(d.Query), r.clock().warnings()...)
 	p := ParsePath(path)
 	if set, err := r.set(ctx, d, q, now); err != nil {
 		return Values{}, err
 	} else if set != nil {
 		if counts, plain := set.Plain(p); plain {
-			v.of(set.Len(), counts)
-			return v, nil
+			return NewValues(set.Len(), counts, warnings), nil
 		}
 	}
 	nodes, err := r.nodes(ctx, d, q, now)
@@ -56,15 +55,16 @@ func (r *Registry) Histogram(ctx context.Context, d Discovery, path string) (Val
 	if ctx.Err() != nil {
 		return Values{}, fmt.Errorf("counting values: %w", context.Cause(ctx))
 	}
-	v.of(len(nodes), tally.Counts())
-	return v, nil
+	return NewValues(len(nodes), tally.Counts(), warnings), nil
 }
 
-func (v *Values) of(nodes int, counts []index.Count) {
-	v.Nodes, v.Missing, v.Counts = nodes, nodes, counts
+// NewValues is what was counted on so many nodes.
+func NewValues(nodes int, counts []index.Count, warnings []string) Values {
+	v := Values{Nodes: nodes, Missing: nodes, Counts: counts, Warnings: warnings}
 	for _, c := range counts {
 		v.Missing -= c.Nodes
 	}
+	return v
 }
 
 // Count returns how many nodes a discovery names. Limits are not looked at;
