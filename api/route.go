@@ -39,6 +39,7 @@ func (s *Server) table() []route {
 	look := []Role{Reader, Operator, Admin}
 	operate := []Role{Operator, Admin}
 	admin := []Role{Admin}
+	known := Roles()
 	tell := []Role{Admin, Forwarder, NodeRole}
 	return []route{
 		{"GET", "/v1/search", ask, 0, s.search},
@@ -62,6 +63,11 @@ func (s *Server) table() []route {
 		{"GET", "/v1/backup", admin, 0, s.alive(s.backup)},
 		{"POST", "/v1/restore", admin, maxBackup, s.alive(s.restore)},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
+		{"POST", "/pdb/cmd/v1", tell, maxRegistrations, s.command},
+		{"GET", "/pdb/meta/v1/version", known, 0, s.pdbVersion},
+		{"GET", "/pdb/meta/v1/server-time", known, 0, s.pdbTime},
+		{"GET", "/status/v1/services", known, 0, s.pdbStatus},
+		{"GET", "/status/v1/services/puppetdb-status", known, 0, s.pdbStatus},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},
 		{"POST", "/v1/renew", anyone, maxCertify, s.renew},

@@ -32,11 +32,50 @@ func (r *Registry) Deactivate(ctx context.Context, id, by string) error {
 // Reactivate undoes [Registry.Deactivate], and the mark on a node that seems to
 // have got another name. Errors are as there.
 func (r *Registry) Reactivate(ctx context.Context, id, by string) error {
-	err := r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, renamed) })
+	err := r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, retired, renamed) })
 	if err == nil {
 		r.conf.Log.Info("a node was reactivated", "node", id, "by", by)
 	}
 	return err
+}
+
+// Retire takes a node out of what readers get until it is heard of again, as
+// one who cleans up after it says at a time of their own clock. It does nothing
+// where the node spoke after that, or is deactivated already. Errors are those
+// of [Registry.Deactivate].
+func (r *Registry) Retire(ctx context.Context, id, by string, at time.Time) error {
+	now := stamp(r.conf.Now())
+	at = stamp(at)
+	if at.IsZero() || at.After(now.Add(maxSkew)) {
+		at = now
+	}
+	return r.mark(ctx, id, "deactivating", func(n *Node) Node {
+		if n.Deactivated != nil || n.saidAfter(at) {
+			return *n
+		}
+		return n.with(retired, &Section{Auth: by, Sent: at, Changed: now, Received: now})
+	})
+}
+
+// saidAfter reports whether any source spoke of the node after a time.
+func (n *Node) saidAfter(at time.Time) bool {
+	for source, s := range n.Sections {
+		if source.speaks() && s.said().After(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// said is when the section was said: by the sender's clock, if that is known.
+func (s *Section) said() time.Time { return orDefault(s.Sent, s.Received) }
+
+// revived takes off the mark of [Registry.Retire] if a section was said later.
+func (n Node) revived(next *Section) Node {
+	if s := n.Sections[retired]; s != nil && next.said().After(s.Sent) {
+		return n.without(retired)
+	}
+	return n
 }
 
 // markRenamed marks a node whose machine has begun to register under another

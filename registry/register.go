@@ -60,13 +60,16 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	}
 	next.learn(source, old, h)
 	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if node.Deactivated != nil {
+	if node.Sections[byOperator] != nil {
 		receipt.Warnings = append(slices.Clip(receipt.Warnings), node.deactivatedWarning())
 	}
 	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
 		return receipt, r.again(ctx, node, source, next, h)
 	}
 	changed := node.with(source, next)
+	if source.speaks() {
+		changed = changed.revived(next)
+	}
 	if source == Daemon {
 		changed = r.collided(changed, old, next, h)
 	}
@@ -95,7 +98,7 @@ func (r *Registry) again(ctx context.Context, node *Node, source Source, next *S
 	if !source.speaks() {
 		return nil
 	}
-	settled := r.settled(*touched, next.Received, h)
+	settled := r.settled(*touched, next.Received, h).revived(next)
 	if len(settled.Sections) == len(touched.Sections) && r.conf.Lifecycle.state(node, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}

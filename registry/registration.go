@@ -25,6 +25,7 @@ const (
 	byOperator Source = "deactivated" // Auth is who says so, Changed when
 	renamed    Source = "renamed"     // Auth is the node's new identity
 	collision  Source = "collision"   // Warnings say who collides
+	retired    Source = "retired"     // Auth is who says so, Sent when; until the node is heard of after that
 )
 
 // speaks reports whether a section of this source shows that the node is alive.
