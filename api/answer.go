@@ -22,7 +22,21 @@ func writeJSON(c echo.Context, status int, v any) error {
 	return write(c, status, echo.MIMEApplicationJSON, out.Bytes())
 }
 
+// write sends a whole answer: packed where the asker takes that and it pays,
+// and not at all where the asker has it already.
 func write(c echo.Context, status int, contentType string, body []byte) error {
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	head := c.Response().Header()
+	head.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+	zip := len(body) >= worthPacking && takesGzip(c.Request().Header.Values(echo.HeaderAcceptEncoding))
+	if status == http.StatusOK && c.Request().Method == http.MethodGet && isTagged(c) {
+		if tagged(c, contentType, body, zip) {
+			return c.NoContent(http.StatusNotModified)
+		}
+	}
+	if zip {
+		head.Set(echo.HeaderContentEncoding, "gzip")
+		body = serverOf(c).packers.pack(body)
+	}
+	head.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.Blob(status, contentType, body)
 }

@@ -24,6 +24,8 @@ type Failure struct {
 	Text    string `json:"text,omitempty"` // the query, where several texts could be meant
 	Dialect string `json:"dialect,omitempty"`
 
+	Request string `json:"request,omitempty"` // the request's name in the server's log
+
 	status int
 }
 
@@ -119,7 +121,9 @@ func (s *Server) answerFailure(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	f := failureOf(err)
+	told := *failureOf(err) // a copy: some failures are shared
+	f := &told
+	f.Request = requestID(c)
 	if f.status == http.StatusUnauthorized {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="muster"`)
 	}

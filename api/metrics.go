@@ -43,6 +43,7 @@ func newMetrics(r Registry, log *slog.Logger) *metrics {
 type collector struct {
 	registry                             Registry
 	ready, nodes, registrations, refused *prometheus.Desc
+	redacted                             *prometheus.Desc
 
 	alarm, overdue, colliding, forgotten, held, slow *prometheus.Desc
 }
@@ -55,6 +56,8 @@ func newCollector(r Registry) *collector {
 		registrations: prometheus.NewDesc("muster_registrations_total",
 			"Registrations from every door, by result: changed, unchanged, refused, failed.", []string{"result"}, nil),
 		refused: prometheus.NewDesc("muster_registrations_rejected_total", "Registrations refused, by reason.", []string{"reason"}, nil),
+
+		redacted: prometheus.NewDesc("muster_facts_redacted_total", "Values of facts that looked like secrets, by what showed it: name or value.", []string{"by"}, nil),
 
 		alarm: prometheus.NewDesc("muster_states_stand_still",
 			"1 while nodes do not grow older: deaf, the registry can not hear them; frozen, too many fell silent at once.", []string{"why"}, nil),
@@ -69,7 +72,7 @@ func newCollector(r Registry) *collector {
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.ready, c.nodes, c.registrations, c.refused, c.alarm, c.overdue, c.colliding, c.forgotten, c.held, c.slow,
+		c.ready, c.nodes, c.registrations, c.refused, c.redacted, c.alarm, c.overdue, c.colliding, c.forgotten, c.held, c.slow,
 	} {
 		out <- d
 	}
@@ -85,6 +88,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for reason, n := range stats.Refused {
 		refused += n
 		counter(c.refused, n, reason)
+	}
+	for by, n := range stats.Redacted {
+		counter(c.redacted, n, by)
 	}
 	counter(c.registrations, stats.Changed, "changed")
 	counter(c.registrations, stats.Unchanged, "unchanged")

@@ -118,14 +118,15 @@ func (a *ask) withFields(q *query.Query) *query.Query {
 	return &all
 }
 
-func (f *found) fill(nodes []registry.Node, fields []string) {
+func (f *found) fill(nodes []registry.Found, fields []string) {
 	f.Count, f.Nodes = len(nodes), make([]any, len(nodes))
 	for i := range nodes {
-		n := &nodes[i]
+		n := nodes[i]
 		if len(fields) == 0 {
 			f.Nodes[i] = string(n.Identity)
 		} else {
-			f.Nodes[i] = project(n, fields)
+			all := n.Node()
+			f.Nodes[i] = project(&all, fields)
 		}
 		if !n.LastSeen.IsZero() && (f.Oldest == nil || n.LastSeen.Before(*f.Oldest)) {
 			seen := n.LastSeen.UTC()

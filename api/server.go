@@ -79,6 +79,7 @@ type Server struct {
 	metrics *metrics
 	flights *flights
 	words   vocabularies
+	packers packers
 	closing chan struct{} // closed when the server shuts down
 }
 
@@ -123,7 +124,7 @@ func (s *Server) build() {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerFailure
 	e.IPExtractor = echo.ExtractIPDirect() // nobody may say for themselves where they come from
-	e.Use(s.watch, s.recoverPanic, s.guard)
+	e.Use(s.identify, s.watch, s.recoverPanic, s.guard)
 	s.routes = s.table()
 	for _, r := range s.routes {
 		e.Add(r.method, r.path, r.handle, s.authorize(r), s.bound(r))

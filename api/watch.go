@@ -43,7 +43,7 @@ func (s *Server) access(c echo.Context, route string, status int, took time.Dura
 	}
 	p := principalOf(c)
 	attrs := []slog.Attr{
-		slog.String("route", route), slog.Int("status", status), slog.Duration("took", took),
+		slog.String("request", requestID(c)), slog.String("route", route), slog.Int("status", status), slog.Duration("took", took),
 		slog.Int64("bytes", c.Response().Size), slog.String("remote", c.Request().RemoteAddr),
 		slog.String("principal", p.Name), slog.String("auth", p.Auth),
 	}

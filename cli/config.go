@@ -57,6 +57,7 @@ type serveConfig struct {
 	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
 	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
 
+	Redact    redactConfig    `yaml:"redact"`
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`

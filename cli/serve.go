@@ -74,7 +74,7 @@ func (a *app) serve(ctx context.Context, c config) error {
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
 		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
 		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, saved: c.Saved,
-		collectives: c.collectives(), volatile: c.Serve.Volatile, lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
+		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		name: "registry", now: a.env.Now, log: log,
 	})
 	if err != nil {

@@ -52,6 +52,7 @@ type siteConfig struct {
 	saved       map[string]string
 	collectives []string
 	volatile    []string // empty: the usual ones
+	redact      registry.Redaction
 	lifecycle   registry.Lifecycle
 	retention   registry.Retention
 	name        string // of this registry in its certificate
@@ -116,7 +117,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 		TLS: s.clientTLS(), Now: s.now, Log: s.log,
 	})
 	s.registry, err = registry.Open(ctx, registry.Config{
-		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Redact: c.redact, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
 	})
 	return s, err
 }

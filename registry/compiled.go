@@ -1,6 +1,43 @@
 package registry
 
-import "muster/query"
+import (
+	"context"
+	"time"
+
+	"muster/query"
+)
+
+// shown is a node as d sees it.
+func (d Discovery) shown(h *Head) *Node {
+	if d.Compiled {
+		return h.node().compiled()
+	}
+	return h.node()
+}
+
+// narrowed is the part of a filter that the index can answer.
+func (d Discovery) narrowed(filter query.Expr) query.Expr {
+	if d.Compiled {
+		return beyondClasses(filter)
+	}
+	return filter
+}
+
+// matching returns the nodes for which filter, which does not ask for the
+// state, holds as d sees them.
+func (d Discovery) matching(ctx context.Context, nodes []*Head, filter query.Expr, now time.Time) (found []*Head, err error) {
+	var doc query.Document // one for all, since Matches keeps nothing of it
+	for _, n := range nodes {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		d.shown(n).fill(&doc, "")
+		if query.Matches(filter, &doc, now) {
+			found = append(found, n)
+		}
+	}
+	return found, nil
+}
 
 // compiled returns n with the classes of the catalog that a Puppet server
 // compiled for it, and no others: a node says of itself what it likes.

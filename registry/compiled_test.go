@@ -50,7 +50,8 @@ func TestCompiledClasses(t *testing.T) {
 		if got := a.Names(); !slices.Equal(got, want) && len(got)+len(want) > 0 {
 			t.Errorf("%s: %v, want %v", text, got, want)
 		}
-		for _, n := range a.Nodes {
+		for _, f := range a.Nodes {
+			n := f.Node()
 			if s := n.Sections[registry.Catalog]; s == nil && n.Classes != nil || s != nil && !slices.Equal(n.Classes, s.Classes) {
 				t.Errorf("%s: %s shows %v", text, n.Identity, n.Classes)
 			}

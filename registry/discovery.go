@@ -25,7 +25,7 @@ type Discovery struct {
 
 // Answer is a discovery list.
 type Answer struct {
-	Nodes    []Node    // sorted; by identity unless asked otherwise
+	Nodes    []Found   // sorted; by identity unless asked otherwise
 	Count    int       // how many nodes the query names; more than len(Nodes) where a limit cut
 	Complete bool      // false: a limit cut
 	Oldest   time.Time // the earliest LastSeen among Nodes; zero: no nodes, or one never seen
@@ -58,12 +58,11 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
 	nodes = d.page(d.ordered(nodes))
 	a.Complete = len(nodes) == a.Count
-	a.Nodes = make([]Node, len(nodes))
+	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
 	a.Warnings = append(a.Warnings, h.warnings()...)
 	for i, n := range nodes {
-		a.Nodes[i] = *n
-		a.Nodes[i].State = r.conf.Lifecycle.state(n, h)
+		a.Nodes[i] = Found{Head: n, State: r.conf.Lifecycle.state(n, h), compiled: d.Compiled}
 		if i == 0 || n.LastSeen.Before(a.Oldest) {
 			a.Oldest = n.LastSeen
 		}
@@ -95,7 +94,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(nodes), now)
+	t.Columns, t.Rows = q.Rows(r.documents(d, nodes), now)
 	return t, nil
 }
 
@@ -112,38 +111,51 @@ func (d Discovery) complete() Discovery {
 
 // nodes returns the nodes that q, which is resolved, names in d's collectives
 // and states, by identity.
-func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
-	var found []*Node
-	var doc query.Document // one for all, since Matches keeps nothing of it
-	h := r.clock()
-	filter := q.Filter
-	if d.Compiled {
-		filter = beyondClasses(filter)
-	}
-	candidates, exact, err := r.table.candidates(ctx, filter, now)
-	if err != nil {
-		return nil, fmt.Errorf("searching the nodes: %w", err)
-	}
-	for i, n := range candidates {
-		if i%32 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
+func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Head, error) {
+	var found []*Head
+	parts, h := d.byState(q.Filter, now), r.clock()
+	for _, one := range parts {
+		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
-		state := r.conf.Lifecycle.state(n, h)
-		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
-			continue
+		if err != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", err)
 		}
+		some = slices.DeleteFunc(some, func(n *Head) bool {
+			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
+		})
 		if d.Compiled {
-			n = n.compiled()
+			some, err = d.matching(ctx, some, one.filter, now)
 		}
-		if !exact || d.Compiled {
-			n.fill(&doc, state)
-			if !query.Matches(q.Filter, &doc, now) {
-				continue
-			}
+		if err != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", err)
 		}
-		found = append(found, n)
+		found = append(found, some...)
+	}
+	if len(parts) > 1 {
+		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	}
 	return sample(found, q), nil
+}
+
+// asked is what is asked of nodes in some states.
+type asked struct {
+	filter query.Expr
+	states []State
+}
+
+// byState returns what a filter asks of nodes in the states of d, which does not
+// depend on their state any more.
+func (d Discovery) byState(filter query.Expr, now time.Time) []asked {
+	if !asksForState(filter) {
+		return []asked{{filter, d.States}}
+	}
+	var list []asked
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(d.States))) {
+		list = append(list, asked{inState(filter, state, now), []State{state}})
+	}
+	return list
 }
 
 func inOneOf(has, wanted []string) bool {
@@ -159,7 +171,7 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 			if err != nil {
 				return nil, err
 			}
-			_, rows := q.Rows(r.documents(nodes), now)
+			_, rows := q.Rows(r.documents(d, nodes), now)
 			return rows, nil
 		},
 		Changed: func(q *query.Query, c *query.Changed) ([]string, error) {
@@ -173,12 +185,12 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 }
 
 // documents are nodes as a query sees them.
-func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
+func (r *Registry) documents(d Discovery, nodes []*Head) iter.Seq[*query.Document] {
 	h := r.clock()
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
 			doc := &query.Document{}
-			n.fill(doc, r.conf.Lifecycle.state(n, h))
+			d.shown(n).fill(doc, r.conf.Lifecycle.state(n, h))
 			if !yield(doc) {
 				return
 			}
@@ -187,7 +199,7 @@ func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
 }
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
-func (d Discovery) ordered(nodes []*Node) []*Node {
+func (d Discovery) ordered(nodes []*Head) []*Head {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -197,11 +209,11 @@ func (d Discovery) ordered(nodes []*Node) []*Node {
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
 		for _, n := range nodes {
-			if values := c.Path.Values(n.Document()); len(values) > 0 {
+			if values := c.Path.Values(d.shown(n).Document()); len(values) > 0 {
 				keys[n.Identity] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b *Node) int {
+		slices.SortStableFunc(nodes, func(a, b *Head) int {
 			x, hasX := keys[a.Identity]
 			y, hasY := keys[b.Identity]
 			switch {
@@ -219,7 +231,7 @@ func (d Discovery) ordered(nodes []*Node) []*Node {
 }
 
 // page cuts nodes to what is wanted of them.
-func (d Discovery) page(nodes []*Node) []*Node {
+func (d Discovery) page(nodes []*Head) []*Head {
 	limit := len(nodes)
 	if d.aboutNodes() {
 		nodes = nodes[min(d.Query.Offset, len(nodes)):]

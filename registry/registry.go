@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"muster/internal/pack"
 )
 
 // ErrLoading is the answer while the store is still being read: what is known
@@ -31,6 +33,7 @@ type Config struct {
 	Volatile []string
 
 	Retention Retention // how long events are remembered
+	Redact    Redaction // which facts are secrets, and never kept
 
 	// Deaf is true where [Registry.Hearing] will be told when nodes can be heard.
 	Deaf bool
@@ -55,8 +58,10 @@ type Registry struct {
 	machines machines
 	volatile volatility
 	printer  printer
+	redact   redactor
 	counts   counts
 
+	packer  *pack.Packer
 	table   *table        // valid once loaded is closed and loadErr is nil
 	loaded  chan struct{} // closed when the store has been read, or could not be
 	loadErr error         // valid once loaded is closed
@@ -93,8 +98,15 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Store.Close())
 	}
-	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	packer, err := packerOf(c.Store)
+	if err != nil {
+		return nil, errors.Join(err, c.Store.Close())
+	}
+	r := &Registry{conf: c, packer: packer, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	r.life.deaf = c.Deaf
+	if err := r.redact.configure(c.Redact); err != nil {
+		return nil, errors.Join(err, c.Store.Close())
+	}
 	r.printer = printer{seed: r.seed, volatile: volatile}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
@@ -109,27 +121,6 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// load reads the store into the table.
-func (r *Registry) load(ctx context.Context) {
-	defer close(r.loaded)
-	var nodes []*Node
-	err := r.store.Load(ctx, func(n Node) error {
-		nodes = append(nodes, &n)
-		return nil
-	})
-	if err != nil {
-		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
-		return
-	}
-	r.table = newTable(nodes)
-	for _, n := range nodes {
-		r.machines.knows(n.Identity, n.Facts, false)
-	}
-	if err := r.begin(ctx, nodes); err != nil {
-		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
-	}
 }
 
 // Ready waits until the store is read, and returns why it could not be.
@@ -158,13 +149,11 @@ func (r *Registry) Node(id string) (Node, bool) {
 	if r.usable() != nil {
 		return Node{}, false
 	}
-	n := r.table.get(Identity(id).Key())
+	n := r.table.head(Identity(id).Key())
 	if n == nil {
 		return Node{}, false
 	}
-	node := *n
-	node.State = r.stateOf(n)
-	return node, true
+	return Found{Head: n, State: r.stateOf(n)}.Node(), true
 }
 
 // Refuse records a registration that another room refused.
@@ -190,6 +179,7 @@ type Stats struct {
 	Unchanged uint64            // registrations that were accepted and said nothing new
 	Failed    uint64            // registrations that could not be stored
 	Refused   map[string]uint64 // by reason
+	Redacted  map[string]uint64 // values that looked like secrets, by what showed it: name or value
 	Life      LifeStats
 }
 
@@ -215,6 +205,7 @@ func (r *Registry) Stats() Stats {
 		Unchanged: r.counts.unchanged.Load(),
 		Failed:    r.counts.failed.Load(),
 		Refused:   r.rejected.byReason(),
+		Redacted:  map[string]uint64{"name": r.redact.byName.Load(), "value": r.redact.byValue.Load()},
 	}
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()

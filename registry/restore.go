@@ -94,7 +94,7 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	var events []Event
 	err = b.each(func(n Node) error {
 		done.Nodes++
-		work <- n
+		work <- r.redact.sections(n)
 		mu.Lock()
 		defer mu.Unlock()
 		return failed
@@ -102,6 +102,7 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 		if !remembers || first > 0 && e.ID >= first {
 			return nil
 		}
+		e.Changes = r.redact.changes(e.Changes)
 		events = append(events, e)
 		done.Events++
 		if len(events) < 1000 {
@@ -132,7 +133,7 @@ func (r *Registry) restore(ctx context.Context, kept Node) (changed bool, err er
 	lock := r.lockOf(kept.Identity)
 	lock.Lock()
 	defer lock.Unlock()
-	node := r.table.get(kept.Identity.Key())
+	node := r.table.node(kept.Identity.Key())
 	if node == nil {
 		node = &Node{Identity: kept.Identity}
 		return true, r.commit(ctx, node, kept, r.clock())
