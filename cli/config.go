@@ -43,6 +43,7 @@ type config struct {
 	Serve serveConfig `yaml:"serve"`
 	Agent agentConfig `yaml:"agent"`
 	SSH   sshConfig   `yaml:"ssh"`
+	ENC   encConfig   `yaml:"enc"`
 }
 
 type serveConfig struct {
@@ -144,7 +145,11 @@ func (a *app) configPath() (string, error) {
 		}
 		return named, nil
 	}
-	for _, usual := range []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"} {
+	usual := []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"}
+	if a.siteOnly {
+		usual = usual[1:]
+	}
+	for _, usual := range usual {
 		if _, err := os.Stat(usual); err == nil {
 			return usual, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -211,8 +216,12 @@ func configKeys(t reflect.Type) []string {
 		if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
 			keys = append(keys, name)
 		}
-		if field.Type.Kind() == reflect.Struct {
-			keys = append(keys, configKeys(field.Type)...)
+		inner := field.Type
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			keys = append(keys, configKeys(inner)...)
 		}
 	}
 	slices.Sort(keys)
