@@ -62,6 +62,8 @@ type serveConfig struct {
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`
+
+	Hiera map[string]hieraKey `yaml:"hiera"` // what GET /v1/hiera/{certname} answers beside the node itself, by key
 }
 
 type agentConfig struct {

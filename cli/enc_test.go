@@ -226,16 +226,16 @@ func TestENCReadsNoSettingsOfTheUser(t *testing.T) {
 
 func TestENCMistakes(t *testing.T) {
 	for settings, says := range map[string]string{
-		"enc: {rules: [{query: 'customer=acme and'}]}":                       "rule 1: ",
-		"enc: {rules: [{query: 'identity in { a=1 }'}]}": "not about a node alone",
-		"enc: {rules: [{query: 'customer=acme | limit 1'}]}":                 "not about a node alone",
-		"enc: {rules: [{query: 'changed os within 1d'}]}":                    "not about a node alone",
-		"enc: {rules: [{classes: [Base]}]}":                                  `"Base" is no class name`,
-		"enc: {rules: [{classes: 7}]}":                                       "line 2: classes must be names",
-		"enc: {rules: [{parameters: {A: 1}}]}":                               `"A" is no variable`,
-		"enc: {rules: [{from: {trusted: x}}]}":                               "$trusted is Puppet's own",
-		"enc: {default: {environment: a-b}}":                                 `"a-b" is no environment`,
-		"enc: {rules: [{classess: [a]}]}":                                    `there is no key "classess"; the nearest is "classes"`,
+		"enc: {rules: [{query: 'customer=acme and'}]}":       "rule 1: ",
+		"enc: {rules: [{query: 'identity in { a=1 }'}]}":     "not about a node alone",
+		"enc: {rules: [{query: 'customer=acme | limit 1'}]}": "not about a node alone",
+		"enc: {rules: [{query: 'changed os within 1d'}]}":    "not about a node alone",
+		"enc: {rules: [{classes: [Base]}]}":                  `"Base" is no class name`,
+		"enc: {rules: [{classes: 7}]}":                       "line 2: classes must be names",
+		"enc: {rules: [{parameters: {A: 1}}]}":               `"A" is no variable`,
+		"enc: {rules: [{from: {trusted: x}}]}":               "$trusted is Puppet's own",
+		"enc: {default: {environment: a-b}}":                 `"a-b" is no environment`,
+		"enc: {rules: [{classess: [a]}]}":                    `there is no key "classess"; the nearest is "classes"`,
 	} {
 		w, _ := encWorld(t, settings)
 		if got, remarks := w.enc(t, "db1.acme.net", 2); got != "" || !strings.Contains(remarks, says) {

@@ -59,8 +59,16 @@ func (p puppet) write(t *testing.T, name, text string) string {
 // there: collecting them takes longer than everything else.
 func (p puppet) apply(t *testing.T, manifest string) (stdout, stderr string, status int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "puppet", "apply", "--color=false", "--facts_terminus=yaml",
-		"--confdir", p.conf, "--vardir", p.state, "--modulepath", p.modules, "-e", manifest)
+	return p.applyWith(t, nil, manifest)
+}
+
+func (p puppet) applyWith(t *testing.T, flags []string, manifest string) (stdout, stderr string, status int) {
+	t.Helper()
+	args := append([]string{
+		"apply", "--color=false", "--facts_terminus=yaml",
+		"--confdir", p.conf, "--vardir", p.state, "--modulepath", p.modules, "-e", manifest,
+	}, flags...)
+	cmd := exec.CommandContext(t.Context(), "puppet", args...)
 	cmd.Env = append(os.Environ(), "http_proxy=http://127.0.0.1:1", "LC_ALL=C.UTF-8") // a proxy is never asked
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint

@@ -5,8 +5,28 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"muster/api"
 	"muster/puppetfunc"
 )
+
+// hieraKey is a key of Hiera's: the nodes of a query.
+type hieraKey struct {
+	Query  string            `yaml:"query"`
+	Bind   map[string]string `yaml:"bind"`   // $names of the query, each by the path of a fact of the node that asks
+	Return string            `yaml:"return"` // a path; empty: identities
+	Source string            `yaml:"source"` // catalog: classes of compiled catalogs alone; empty: all
+}
+
+func (s serveConfig) hiera() (map[string]api.HieraKey, error) {
+	keys := map[string]api.HieraKey{}
+	for name, k := range s.Hiera {
+		if k.Source != "" && k.Source != "catalog" {
+			return nil, usageFault("the settings under serve.hiera: %s: the source is catalog, or left out, not %q", name, k.Source)
+		}
+		keys[name] = api.HieraKey{Query: k.Query, Bind: k.Bind, Return: k.Return, Compiled: k.Source != ""}
+	}
+	return keys, nil
+}
 
 // encConfig says how `muster enc` classifies nodes.
 type encConfig struct {
