@@ -77,6 +77,7 @@ type agentConfig struct {
 	NRPE       []string `yaml:"nrpe"`        // nrpe.cfg files and folders; empty: Debian's
 	NRPEArgs   bool     `yaml:"nrpe_args"`   // whether a check may be given arguments
 	Operators  []string `yaml:"operators"`   // certificate names that may ask this node, beside the role
+	JoinFile   string   `yaml:"join_file"`   // file with the line that the node joins by, where it has no certificate yet
 	Puppet     string   `yaml:"puppet"`      // Puppet's ssl folder, instead of a certificate of ours
 	Registry   []string `yaml:"registries"`  // names the registry's certificate may have; empty: the role decides
 }
