@@ -102,6 +102,10 @@ func (f *fake) Register(_ context.Context, r registry.Registration) (registry.Re
 	return registry.Receipt{Changed: true, Next: 5 * time.Minute}, nil
 }
 
+func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
+}
+
 func (f *fake) Refuse(r registry.Refusal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -25,6 +25,8 @@ type Life interface {
 	Thaw()
 	Backup(context.Context, io.Writer) error
 	Restore(context.Context, io.ReadSeeker) (registry.Restored, error)
+	Heads(context.Context, io.Writer) error
+	Pass(context.Context, io.Writer, registry.Wanted) error
 }
 
 // alive makes of a handler one that needs the lifecycle.

@@ -81,8 +81,17 @@ func (s *Server) register(c echo.Context) error {
 // judged, as opposed to refused.
 func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	p := principalOf(c)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
+	defer cancel()
+	if p.Role == NodeRole { // of others only the body tells who they speak of
+		proven := registry.Registration{Identity: p.Name, Source: registry.Daemon, Auth: p.Auth, Body: body}
+		if receipt, known, err := s.Registry.Repeated(ctx, proven); known {
+			return accepted(proven, receipt, err)
+		}
+	}
 	from := strings.TrimSpace(p.Name + " " + c.RealIP())
 	reg, err := registry.DecodeRegistration(body)
+	reg.Body = body
 	if err == nil {
 		err = s.vouch(p, &reg)
 	}
@@ -94,12 +103,14 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
-	defer cancel()
 	receipt, err := s.Registry.Register(ctx, reg)
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refused(refusal), nil
 	}
+	return accepted(reg, receipt, err)
+}
+
+func accepted(reg registry.Registration, receipt registry.Receipt, err error) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("%s was not stored: %w", reg.Identity, err)
 	}

@@ -31,12 +31,16 @@ const (
 	maxRatio         = 100 // uncompressed to compressed
 )
 
+// neighbourPath is for registries that hear the same nodes.
+const neighbourPath = "/v1/neighbour"
+
 // table is all that the server answers.
 func (s *Server) table() []route {
 	anyone := []Role{Anyone}
-	ask := []Role{Reader, Operator, Admin, Forwarder}
-	oneself := []Role{Reader, Operator, Admin, Forwarder, NodeRole}
-	look := []Role{Reader, Operator, Admin}
+	ask := []Role{Reader, Operator, Admin, Forwarder, Neighbour}
+	oneself := []Role{Reader, Operator, Admin, Forwarder, Neighbour, NodeRole}
+	look := []Role{Reader, Operator, Admin, Neighbour}
+	neighbours := []Role{Neighbour, Admin}
 	operate := []Role{Operator, Admin}
 	admin := []Role{Admin}
 	tell := []Role{Admin, Forwarder, NodeRole}
@@ -62,6 +66,8 @@ func (s *Server) table() []route {
 		{"POST", "/v1/thaw", operate, maxWord, s.alive(s.thaw)},
 		{"GET", "/v1/backup", admin, 0, s.alive(s.backup)},
 		{"POST", "/v1/restore", admin, maxBackup, s.alive(s.restore)},
+		{"GET", neighbourPath, neighbours, 0, s.alive(s.heads)},
+		{"POST", neighbourPath, neighbours, maxAsk, s.alive(s.pass)},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},

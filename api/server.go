@@ -23,6 +23,7 @@ type Registry interface {
 	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
+	Repeated(context.Context, registry.Registration) (receipt registry.Receipt, known bool, err error)
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
@@ -61,6 +62,10 @@ type Config struct {
 	Joiner  Joiner      // nil: nobody can join here
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
+
+	// Held says why nothing is answered for now but to other registries and to
+	// questions for health; nil, or a nil error: it is.
+	Held func() error
 
 	Saved    map[string]string   // saved queries, @name
 	Hiera    map[string]HieraKey // what GET /v1/hiera/{certname} has beside the node itself

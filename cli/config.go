@@ -58,6 +58,9 @@ type serveConfig struct {
 	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
 	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
 
+	Neighbours         []string `yaml:"neighbours"`           // registries that hear the same nodes: asked for what this one missed
+	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is
+
 	Redact    redactConfig    `yaml:"redact"`
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
