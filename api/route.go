@@ -49,6 +49,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/search", ask, 0, s.search},
 		{"POST", "/v1/search", ask, maxAsk, s.search},
 		{"GET", "/v1/nodes/:identity", oneself, 0, s.node},
+		{"GET", "/v1/hiera/:certname", oneself, 0, s.hiera},
 		{"GET", "/v1/facts", ask, 0, s.facts},
 		{"GET", "/v1/facts/:path", ask, 0, s.values},
 		{"GET", "/v1/classes", ask, 0, s.classes},

@@ -67,11 +67,12 @@ type Config struct {
 	// questions for health; nil, or a nil error: it is.
 	Held func() error
 
-	Saved    map[string]string // saved queries, @name
-	Deadline time.Duration     // for one answer; 0: 5 s
-	InFlight int               // requests of one principal at a time; 0: 256
-	Now      func() time.Time  // nil: time.Now
-	Log      *slog.Logger      // nil: slog.Default()
+	Saved    map[string]string   // saved queries, @name
+	Hiera    map[string]HieraKey // what GET /v1/hiera/{certname} has beside the node itself
+	Deadline time.Duration       // for one answer; 0: 5 s
+	InFlight int                 // requests of one principal at a time; 0: 256
+	Now      func() time.Time    // nil: time.Now
+	Log      *slog.Logger        // nil: slog.Default()
 }
 
 // Server is the HTTP side of a registry. It is an [http.Handler].
@@ -101,6 +102,9 @@ func New(c Config) (*Server, error) {
 		if _, err := path.Match(name, ""); err != nil {
 			return nil, fmt.Errorf("serve HTTP: the role of %s: this is no pattern for names", name)
 		}
+	}
+	if err := checkHiera(c.Hiera, c.Saved); err != nil {
+		return nil, fmt.Errorf("serve HTTP: %w", err)
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 5 * time.Second

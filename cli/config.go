@@ -43,6 +43,7 @@ type config struct {
 	Serve serveConfig `yaml:"serve"`
 	Agent agentConfig `yaml:"agent"`
 	SSH   sshConfig   `yaml:"ssh"`
+	ENC   encConfig   `yaml:"enc"`
 }
 
 type serveConfig struct {
@@ -64,6 +65,8 @@ type serveConfig struct {
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`
+
+	Hiera map[string]hieraKey `yaml:"hiera"` // what GET /v1/hiera/{certname} answers beside the node itself, by key
 }
 
 type agentConfig struct {
@@ -77,6 +80,7 @@ type agentConfig struct {
 	NRPE       []string `yaml:"nrpe"`        // nrpe.cfg files and folders; empty: Debian's
 	NRPEArgs   bool     `yaml:"nrpe_args"`   // whether a check may be given arguments
 	Operators  []string `yaml:"operators"`   // certificate names that may ask this node, beside the role
+	JoinFile   string   `yaml:"join_file"`   // file with the line that the node joins by, where it has no certificate yet
 	Puppet     string   `yaml:"puppet"`      // Puppet's ssl folder, instead of a certificate of ours
 	Registry   []string `yaml:"registries"`  // names the registry's certificate may have; empty: the role decides
 }
@@ -147,7 +151,11 @@ func (a *app) configPath() (string, error) {
 		}
 		return named, nil
 	}
-	for _, usual := range []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"} {
+	usual := []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"}
+	if a.siteOnly {
+		usual = usual[1:]
+	}
+	for _, usual := range usual {
 		if _, err := os.Stat(usual); err == nil {
 			return usual, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -214,8 +222,12 @@ func configKeys(t reflect.Type) []string {
 		if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
 			keys = append(keys, name)
 		}
-		if field.Type.Kind() == reflect.Struct {
-			keys = append(keys, configKeys(field.Type)...)
+		inner := field.Type
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			keys = append(keys, configKeys(inner)...)
 		}
 	}
 	slices.Sort(keys)

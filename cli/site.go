@@ -50,6 +50,7 @@ type siteConfig struct {
 	readers     []string // … that may ask over HTTP
 	forwarders  []string // … that may ask, and register any node
 	saved       map[string]string
+	hiera       map[string]api.HieraKey
 	collectives []string
 	volatile    []string // empty: the usual ones
 	redact      registry.Redaction

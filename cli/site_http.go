@@ -35,7 +35,7 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	}
 	return api.New(api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
-		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Held: s.held, Now: s.now, Log: s.log,
+		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
 }
