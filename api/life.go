@@ -51,11 +51,14 @@ func (s *Server) mark(c echo.Context, change func(ctx context.Context, id, by st
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
+	if _, err := s.nodeNamed(c, name); err != nil {
+		return err
+	}
 	p := principalOf(c)
 	if err := change(ctx, name, orWord(p.Name, "anybody")); err != nil {
 		return noNode(err, name)
 	}
-	n, err := s.nodeNamed(ctx, name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func (s *Server) missing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
@@ -124,7 +127,7 @@ func (s *Server) missing(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	answer, err := s.Registry.Find(ctx, registry.Discovery{
+	answer, err := s.seen(c).Find(ctx, registry.Discovery{
 		Query: q, Collectives: a.collectives, States: a.states, Limit: a.limit, Sort: orWord(a.sort, "lastseen"),
 	})
 	if err != nil {

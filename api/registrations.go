@@ -84,7 +84,7 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	from := strings.TrimSpace(p.Name + " " + c.RealIP())
 	reg, err := registry.DecodeRegistration(body)
 	if err == nil {
-		err = s.vouch(p, &reg)
+		err = vouch(p, &reg)
 	}
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
 		refusal.From, refusal.At = from, s.Now()
@@ -111,18 +111,15 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 
 // vouch puts into a registration who has proven what: a node speaks for
 // itself, a forwarder for others, and an administrator brings documents.
-func (s *Server) vouch(p Principal, reg *registry.Registration) error {
+func vouch(p Principal, reg *registry.Registration) error {
+	if reg.Identity == "" && p.Role == NodeRole {
+		reg.Identity = p.Name
+	}
+	if err := p.speaksFor(reg.Identity); err != nil {
+		return err
+	}
 	switch p.Role {
 	case NodeRole:
-		if reg.Identity == "" {
-			reg.Identity = p.Name
-		}
-		if !strings.EqualFold(reg.Identity, p.Name) {
-			return &registry.Refusal{
-				Identity: reg.Identity, Reason: "wrong_sender",
-				Detail: fmt.Sprintf("%s may not register as %q", p.Name, cut(reg.Identity, 60)),
-			}
-		}
 		reg.Source, reg.Auth = registry.Daemon, p.Auth
 	case Forwarder:
 		reg.Source, reg.Auth = registry.Daemon, "forwarder "+p.Name

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"muster/registry"
 )
 
 // Role is what a principal may do. The table of routes says which roles each
@@ -47,4 +49,10 @@ type Principal struct {
 	// Auth is how the name was proven: "cert", "token NAME", or "open" where
 	// nothing was asked for. A registration is kept with it.
 	Auth string
+
+	// For are patterns of the identities that a forwarder may speak for; empty:
+	// any.
+	For []string
+
+	sight *registry.Sight // what it may see; nil: everything
 }

@@ -56,6 +56,15 @@ type Config struct {
 	// for any characters but a dot's: "puppet*.acme.net".
 	Roles map[string]Role
 
+	// Forwarders are certificate names or patterns of the role forwarder, each
+	// with patterns of the identities that it may speak for; none: any. Here *
+	// stands for any characters, dots too.
+	Forwarders map[string][]string
+
+	// Scopes limit what readers see, by certificate name or pattern, or by role
+	// for those whose name or token says nothing else.
+	Scopes map[string]registry.Scope
+
 	Tokens  *TokenStore // nil: no tokens
 	Life    Life        // nil: the registry, if it is one
 	Joiner  Joiner      // nil: nobody can join here
@@ -80,6 +89,8 @@ type Server struct {
 	flights *flights
 	words   vocabularies
 	packers packers
+	scoped  scopedNames
+	sights  sights
 	closing chan struct{} // closed when the server shuts down
 }
 
@@ -96,6 +107,9 @@ func New(c Config) (*Server, error) {
 		if _, err := path.Match(name, ""); err != nil {
 			return nil, fmt.Errorf("serve HTTP: the role of %s: this is no pattern for names", name)
 		}
+	}
+	if err := checkGrants(c); err != nil {
+		return nil, err
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 5 * time.Second

@@ -55,7 +55,9 @@ type serveConfig struct {
 	Puppet      string   `yaml:"puppet"`     // Puppet's ssl folder: nodes prove themselves with its certificates
 	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
 	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
-	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
+
+	Forwarders forwardersConfig       `yaml:"forwarders"` // puppetservers: may ask, and register nodes
+	Scopes     map[string]scopeConfig `yaml:"scopes"`     // what readers may see, by certificate name or role
 
 	Redact    redactConfig    `yaml:"redact"`
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones

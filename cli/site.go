@@ -48,7 +48,8 @@ type siteConfig struct {
 	puppet      string   // Puppet's ssl folder
 	operators   []string // certificate names that may act on nodes
 	readers     []string // … that may ask over HTTP
-	forwarders  []string // … that may ask, and register any node
+	forwarders  forwardersConfig // … that may ask, and register nodes
+	scopes      map[string]registry.Scope
 	saved       map[string]string
 	collectives []string
 	volatile    []string // empty: the usual ones
