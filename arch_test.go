@@ -30,11 +30,13 @@ var ladder = map[string]room{
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
 
-	"registry":     {ours: []string{"query", "registry/index"}, third: []string{"github.com/go-json-experiment/json"}},
+	"internal/pack": {third: []string{"github.com/klauspost/compress"}},
+
+	"registry":     {ours: []string{"query", "registry/index", "internal/pack"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/bus": {ours: []string{"internal/wire"}, third: []string{"github.com/go-stomp/stomp/v3"}},
 
 	"registry/index":        {ours: []string{"query"}},
-	"registry/boltstore":    {ours: []string{"registry"}, third: []string{"go.etcd.io/bbolt", "github.com/klauspost/compress"}},
+	"registry/boltstore":    {ours: []string{"registry", "internal/pack"}, third: []string{"go.etcd.io/bbolt"}},
 	"registry/mongostore":   {ours: []string{"registry", "query"}, third: []string{"go.mongodb.org/mongo-driver/v2"}},
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},

@@ -31,18 +31,27 @@ type ask struct {
 	states      []registry.State
 	collectives []string
 	format      string // json, ndjson or text
-	strict      bool   // a fact that no node has is an error
+	strict      string // where a fact that no node has is an error: error (the query, the fields), query, or empty: nowhere
+	compiled    bool   // classes are those of compiled catalogs
 }
 
 // The keys of a search. Those of the filters are all ANDed, several
 // identities ORed, as on the command line.
 var askKeys = []string{
 	"q", "dialect", "param", "params", "positional", "with", "select", "fact", "class", "agent", "identity",
-	"fields", "sort", "limit", "cursor", "state", "collective", "format", "unknown",
+	"fields", "sort", "limit", "cursor", "state", "collective", "format", "unknown", "source", "ask",
 }
 
 // readAsk reads a search from a request.
 func (s *Server) readAsk(c echo.Context) (*ask, error) {
+	a, err := s.readKeys(c)
+	if err == nil && a.compiled && c.Path() != "/v1/search" {
+		return nil, fail(http.StatusBadRequest, "only /v1/search can look at compiled classes alone").hint("leave source out")
+	}
+	return a, err
+}
+
+func (s *Server) readKeys(c echo.Context) (*ask, error) {
 	a := &ask{format: "json", filters: query.Filters{Saved: s.Saved}}
 	r := c.Request()
 	if err := a.readValues(c.QueryParams()); err != nil {
@@ -69,6 +78,12 @@ func (a *ask) readValues(values url.Values) error {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if key == "param" || key == "params" {
 			a.bindTexts(values[key])
+			continue
+		}
+		if key == "ask" { // as a body would have it: typed parameters, and yet a GET, which can be asked again with its ETag
+			if err := a.readJSON([]byte(values.Get(key))); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := a.set(key, values[key]); err != nil {
@@ -121,7 +136,7 @@ func (a *ask) set(key string, texts []string) error {
 		a.collectives = listed(texts)
 	case "fields":
 		a.fields = listed(texts)
-	case "q", "dialect", "sort", "limit", "cursor", "state", "format", "unknown":
+	case "q", "dialect", "sort", "limit", "cursor", "state", "format", "unknown", "source":
 		if len(texts) != 1 {
 			return fail(http.StatusBadRequest, "%q is given %d times", key, len(texts))
 		}
@@ -154,8 +169,14 @@ func (a *ask) setOne(key, text string) (err error) {
 			err = fmt.Errorf("there is no format %q; there are json, ndjson and text", cut(text, 60))
 		}
 	case "unknown":
-		if a.strict = text == "error"; !a.strict && text != "warn" {
-			err = fmt.Errorf("unknown must be warn or error, not %q", cut(text, 60))
+		if a.strict = text; text == "warn" {
+			a.strict = ""
+		} else if text != "error" && text != "query" {
+			err = fmt.Errorf("unknown must be warn, query or error, not %q", cut(text, 60))
+		}
+	case "source":
+		if a.compiled = text == "catalog"; !a.compiled && text != "any" {
+			err = fmt.Errorf("source must be catalog or any, not %q", cut(text, 60))
 		}
 	}
 	if err != nil {

@@ -58,7 +58,8 @@ func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
 	}
 	counts := map[string]int{}
 	for i := range answer.Nodes {
-		switch v, _ := answer.Nodes[i].Value(path); v := v.(type) {
+		n := answer.Nodes[i].Node()
+		switch v, _ := n.Value(path); v := v.(type) {
 		case nil, map[string]any, []any:
 			// Only what can be written as a value is worth offering.
 		case string:

@@ -22,7 +22,7 @@ type cursor struct {
 
 // page cuts the nodes of one page out of all, and returns the cursor of the
 // next page, empty where there is none.
-func (a *ask) page(all []registry.Node) ([]registry.Node, string, error) {
+func (a *ask) page(all []registry.Found) ([]registry.Found, string, error) {
 	at := cursor{Of: a.hash()}
 	if a.cursor != "" {
 		var err error
@@ -48,19 +48,19 @@ func (a *ask) page(all []registry.Node) ([]registry.Node, string, error) {
 }
 
 // after is the position of the first node that was not given yet.
-func (a *ask) after(all []registry.Node, at cursor) int {
+func (a *ask) after(all []registry.Found, at cursor) int {
 	if at.Given == 0 {
 		return 0
 	}
 	last := registry.Identity(at.Last).Key()
-	i := slices.IndexFunc(all, func(n registry.Node) bool { return n.Identity.Key() == last })
+	i := slices.IndexFunc(all, func(n registry.Found) bool { return n.Identity.Key() == last })
 	switch {
 	case i >= 0:
 		return i + 1
 	case a.sort != "": // it has gone, and its place is not known
 		return at.Given
 	}
-	i = slices.IndexFunc(all, func(n registry.Node) bool { return n.Identity.Key() > last })
+	i = slices.IndexFunc(all, func(n registry.Found) bool { return n.Identity.Key() > last })
 	if i < 0 {
 		return len(all)
 	}

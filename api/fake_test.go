@@ -62,10 +62,10 @@ func (f *fake) Find(ctx context.Context, d registry.Discovery) (registry.Answer,
 			states = []registry.State{registry.Active, registry.Stale}
 		}
 		if slices.Contains(states, n.State) && (d.Query == nil || query.Matches(d.Query.Filter, n.Document(), now)) {
-			a.Nodes = append(a.Nodes, n)
+			a.Nodes = append(a.Nodes, registry.FoundWhole(n))
 		}
 	}
-	slices.SortFunc(a.Nodes, func(a, b registry.Node) int { return cmp.Compare(a.Identity.Key(), b.Identity.Key()) })
+	slices.SortFunc(a.Nodes, func(a, b registry.Found) int { return cmp.Compare(a.Identity.Key(), b.Identity.Key()) })
 	if a.Count = len(a.Nodes); d.Limit > 0 && a.Count > d.Limit {
 		a.Nodes, a.Complete = a.Nodes[:d.Limit], false
 	}

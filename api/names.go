@@ -72,7 +72,8 @@ func (s *Server) values(c echo.Context) error {
 	}
 	counts, missing := map[string]int{}, 0
 	for i := range answer.Nodes {
-		v := field(&answer.Nodes[i], path)
+		n := answer.Nodes[i].Node()
+		v := field(&n, path)
 		if v == nil {
 			missing++
 			continue

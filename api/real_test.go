@@ -276,3 +276,38 @@ func BenchmarkSearch(b *testing.B) {
 		})
 	}
 }
+
+// Classes of catalogs can be told from those that nodes claim; and the keys of a
+// search can all stand in one parameter, with types.
+func TestSearchByCompiledClasses(t *testing.T) {
+	h := serve(t, realRegistry(t,
+		registry.Registration{Identity: "liar", Auth: "cert", Classes: []string{"mysql::master"}, Facts: map[string]any{"rack": int64(7)}},
+		registry.Registration{Identity: "db1", Source: registry.Catalog, Auth: "forwarder puppet", Classes: []string{"mysql::master"}},
+	))
+	for query, want := range map[string][]string{
+		"q=mysql::master":                {"db1", "liar"},
+		"q=mysql::master&source=any":     {"db1", "liar"},
+		"q=mysql::master&source=catalog": {"db1"},
+		"q=" + url.QueryEscape("not class = mysql::master") + "&source=catalog":                          {"liar"},
+		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":[7]}`):                                  {"liar"},
+		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":["7"]}`):                                nil,
+		"ask=" + url.QueryEscape(`{"q":"mysql::master","unknown":"query","fields":["networking.fqdn"]}`): {"db1", "liar"},
+	} {
+		if a := get(t, h, "/v1/search?"+query); a.status != http.StatusOK || !slices.Equal(names(t, a), want) {
+			t.Errorf("%s answered %d %s, want %v", query, a.status, a.text, want)
+		}
+	}
+	for path, says := range map[string]string{
+		"/v1/search?source=daemon":                          "source must be catalog or any",
+		"/v1/missing?source=catalog":                        "only /v1/search",
+		"/v1/search?ask=7":                                  "not a JSON object",
+		"/v1/search?q=custmer%3D1&unknown=query":            "no node has the fact custmer",
+		"/v1/search?fields=custmer&unknown=error":           "no node has the fact custmer",
+		"/v1/search?unknown=never":                          "unknown must be warn, query or error",
+		"/v1/search?q=class%3Dx+group+by+a&source=nonsense": "source must be catalog or any",
+	} {
+		if a := get(t, h, path); a.status != http.StatusBadRequest || !strings.Contains(a.errorText(), says) {
+			t.Errorf("%s answered %d %s", path, a.status, a.text)
+		}
+	}
+}

@@ -71,20 +71,23 @@ func (v *view) narrow(d registry.Discovery) registry.Discovery {
 	return d
 }
 
-// plain reports whether a discovery may be answered as if all could be seen.
-func (v *view) plain(d registry.Discovery) bool {
-	return v.sight.Query(d.Query) && (d.Sort == "" || v.sight.Fact(d.Sort))
+// plain is the discovery that answers d when it is asked of the registry itself;
+// false: there is none.
+func (v *view) plain(d registry.Discovery) (registry.Discovery, bool) {
+	q, ok := v.sight.Query(d.Query)
+	d.Query = q
+	if d.Sort != "" && !v.sight.Fact(d.Sort) {
+		ok = false
+	}
+	return d, ok
 }
 
 // Find answers as [registry.Registry.Find] does.
-func (v *view) Find(ctx context.Context, d registry.Discovery) (registry.Answer, error) {
+func (v *view) Find(ctx context.Context, d registry.Discovery) (a registry.Answer, err error) {
 	d = v.narrow(d)
-	var a registry.Answer
-	var err error
-	if v.plain(d) {
-		if a, err = v.Registry.Find(ctx, d); err == nil {
-			a.Nodes = v.of(a.Nodes)
-		}
+	if asked, plain := v.plain(d); plain {
+		a, err = v.Registry.Find(ctx, asked)
+		v.cut(a.Nodes)
 	} else {
 		var among registry.Among
 		if among, err = v.among(ctx, d); err == nil {
@@ -96,12 +99,10 @@ func (v *view) Find(ctx context.Context, d registry.Discovery) (registry.Answer,
 }
 
 // Rows answers as [registry.Registry.Rows] does.
-func (v *view) Rows(ctx context.Context, d registry.Discovery) (registry.Table, error) {
+func (v *view) Rows(ctx context.Context, d registry.Discovery) (t registry.Table, err error) {
 	d = v.narrow(d)
-	var t registry.Table
-	var err error
-	if v.plain(d) {
-		t, err = v.Registry.Rows(ctx, d)
+	if asked, plain := v.plain(d); plain {
+		t, err = v.Registry.Rows(ctx, asked)
 	} else {
 		var among registry.Among
 		if among, err = v.among(ctx, d); err == nil {
@@ -117,33 +118,35 @@ func (v *view) warnings(d registry.Discovery) []string {
 	if d.Query == nil {
 		return v.server.standing()
 	}
-	return append(v.server.vocabularyOf(v).Warnings(d.Query), v.server.standing()...)
+	known := query.Vocabulary{}
+	if len(v.sight.Collectives) == 0 {
+		known = v.server.vocabularyOf(v)
+	}
+	return append(known.Warnings(d.Query), v.server.standing()...)
 }
 
-// of are nodes as the scope shows them.
-func (v *view) of(nodes []registry.Node) []registry.Node {
-	out := make([]registry.Node, 0, len(nodes))
-	for _, n := range nodes {
-		if n, ok := v.sight.Of(n); ok {
-			out = append(out, n)
-		}
+// cut shows of nodes what the scope does.
+func (v *view) cut(nodes []registry.Found) {
+	for i := range nodes {
+		nodes[i] = v.sight.Found(nodes[i])
 	}
-	return out
 }
 
 // among is all that the scope shows, for questions that no index may answer.
 func (v *view) among(ctx context.Context, d registry.Discovery) (registry.Among, error) {
-	all, err := v.Registry.Find(ctx, registry.Discovery{Collectives: d.Collectives, States: d.States})
+	all, err := v.Registry.Find(ctx, registry.Discovery{Collectives: d.Collectives, States: d.States, Compiled: d.Compiled})
 	if err != nil {
 		return registry.Among{}, err
 	}
+	v.cut(all.Nodes)
 	return registry.Among{
-		Nodes: v.of(all.Nodes), Now: v.server.Now(),
+		Nodes: all.Nodes, Now: v.server.Now(),
 		Changed: func(_ *query.Query, c *query.Changed) ([]string, error) {
-			if !v.sight.Query(&query.Query{Filter: &query.Compare{Path: c.Path}}) {
+			asked, plain := v.sight.Query(&query.Query{Filter: c})
+			if !plain {
 				return nil, nil
 			}
-			a, err := v.Registry.Find(ctx, registry.Discovery{Query: &query.Query{Filter: c}, Collectives: d.Collectives, States: d.States})
+			a, err := v.Registry.Find(ctx, registry.Discovery{Query: asked, Collectives: d.Collectives, States: d.States})
 			return a.Names(), err
 		},
 	}, nil
@@ -184,12 +187,17 @@ func (s *scopedNames) of(v *view, revision uint64) (registry.Names, error) {
 	if names, known := s.names[v.sight]; known {
 		return names, nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), v.server.Deadline)
+	defer cancel()
 	d := v.narrow(registry.Discovery{States: []registry.State{registry.Active, registry.Stale, registry.Expired, registry.Deactivated}})
-	a, err := v.Registry.Find(context.Background(), d)
+	a, err := v.Registry.Find(ctx, d)
 	if err != nil {
 		return registry.Names{}, err
 	}
-	names := registry.NamesOf(v.of(a.Nodes))
-	s.names[v.sight] = names
-	return names, nil
+	v.cut(a.Nodes)
+	names, err := registry.NamesOf(ctx, a.Nodes)
+	if err == nil {
+		s.names[v.sight] = names
+	}
+	return names, err
 }

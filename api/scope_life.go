@@ -68,8 +68,8 @@ func (v *view) visible(changes []registry.Change) []registry.Change {
 // followed from now on only.
 func (v *view) Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error {
 	d = v.narrow(d)
-	if v.plain(d) {
-		return v.Life.Watch(ctx, d, after, func(w registry.Watched) error {
+	if asked, plain := v.plain(d); plain {
+		return v.Life.Watch(ctx, asked, after, func(w registry.Watched) error {
 			e, any := v.sight.Event(w.Event)
 			if w.What == registry.Left && len(v.sight.Collectives) > 0 {
 				e.Changes, e.More = nil, 0 // it may be where it can not be seen by now

@@ -51,7 +51,7 @@ func (s *Server) search(c echo.Context) error {
 }
 
 func find(ctx context.Context, r Registry, a *ask, q *query.Query) (*found, error) {
-	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort}
+	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort, Compiled: a.compiled}
 	if len(a.fields) == 0 {
 		d.Limit = a.limit
 	}
@@ -78,10 +78,9 @@ func (s *Server) understand(c echo.Context, a *ask) (*query.Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := s.vocabulary(c)
-	q.Warnings = known.Warnings(q)
-	if a.strict {
-		if err := known.Check(a.withFields(q)); err != nil {
+	q.Warnings = s.advice(c).Warnings(q)
+	if a.strict != "" {
+		if err := s.vocabulary(c).Check(a.withFields(q)); err != nil {
 			f := failureOf(err)
 			f.Code = "unknown_fact"
 			return nil, f
@@ -103,8 +102,12 @@ func column(p query.Path) string {
 	return p.String()
 }
 
-// withFields is q with the fields asked for as its columns.
+// withFields is q with the fields asked for as its columns, where these are to
+// be known too.
 func (a *ask) withFields(q *query.Query) *query.Query {
+	if a.strict == "query" {
+		return q
+	}
 	all := *q
 	for _, f := range a.fields {
 		if f != "*" && !slices.Contains(nodeKeys, f) {
@@ -114,14 +117,15 @@ func (a *ask) withFields(q *query.Query) *query.Query {
 	return &all
 }
 
-func (f *found) fill(nodes []registry.Node, fields []string) {
+func (f *found) fill(nodes []registry.Found, fields []string) {
 	f.Count, f.Nodes = len(nodes), make([]any, len(nodes))
 	for i := range nodes {
-		n := &nodes[i]
+		n := nodes[i]
 		if len(fields) == 0 {
 			f.Nodes[i] = string(n.Identity)
 		} else {
-			f.Nodes[i] = project(n, fields)
+			all := n.Node()
+			f.Nodes[i] = project(&all, fields)
 		}
 		if !n.LastSeen.IsZero() && (f.Oldest == nil || n.LastSeen.Before(*f.Oldest)) {
 			seen := n.LastSeen.UTC()

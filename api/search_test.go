@@ -120,7 +120,7 @@ func TestSearchRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{"dialect", "GET", "dialect=sql", "dialect"},
 		{"state", "GET", "state=sleepy", "state"},
 		{"format", "GET", "format=xml", "there is no format"},
-		{"unknown", "GET", "unknown=maybe", "warn or error"},
+		{"unknown", "GET", "unknown=maybe", "warn, query or error"},
 		{"cursor", "GET", "fields=customer&cursor=xxx", "cursor"},
 		{"array", "POST", `["q"]`, "not a JSON object"},
 		{"broken", "POST", `{"q":`, "not a JSON object"},

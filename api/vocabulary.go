@@ -30,6 +30,15 @@ func (s *Server) vocabulary(c echo.Context) query.Vocabulary {
 	return query.Vocabulary{Names: s.words.of(names)}
 }
 
+// advice is what may be said unasked about the names in a query. Who sees some
+// collectives only gets none: to find out what those have takes too long.
+func (s *Server) advice(c echo.Context) query.Vocabulary {
+	if v := s.viewOf(c); v != nil && len(v.sight.Collectives) > 0 {
+		return query.Vocabulary{}
+	}
+	return s.vocabulary(c)
+}
+
 // vocabularyOf is what a view has names for.
 func (s *Server) vocabularyOf(v *view) query.Vocabulary {
 	names, err := v.Names()

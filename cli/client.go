@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,7 @@ type client struct {
 	servers []string
 	token   string
 	http    *http.Client
+	last    atomic.Int32 // which of the servers answered last
 }
 
 // apiError is a registry's answer that is not what was asked for.
@@ -128,7 +130,7 @@ func httpClient(c config) (*http.Client, error) {
 		conf.Certificates = []tls.Certificate{pair}
 	}
 	return &http.Client{
-		Timeout: 40 * time.Second, // above the longest deadline a server gives a query
+		Timeout: patience,
 		Transport: &http.Transport{
 			TLSClientConfig:     conf,
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -138,9 +140,8 @@ func httpClient(c config) (*http.Client, error) {
 	}, nil
 }
 
-// do sends one request to the first server that answers and reads its JSON
-// into out. A refusal (4xx) is an answer; a failure (5xx, no connection) is
-// not, and the next server is asked.
+// do sends one request to the first server that answers, see each, and reads
+// its JSON into out.
 func (c *client) do(ctx context.Context, method, path string, body, out any) error {
 	var payload []byte
 	if body != nil {
@@ -150,7 +151,7 @@ func (c *client) do(ctx context.Context, method, path string, body, out any) err
 		}
 	}
 	return c.each(ctx, func(server string) error {
-		status, text, err := c.ask(ctx, server, method, path, "application/json", payload)
+		status, text, err := c.ask(ctx, c.wait(ctx), server, method, path, "application/json", payload)
 		if err != nil {
 			return err
 		}
@@ -175,7 +176,7 @@ func (c *client) register(ctx context.Context, documents []json.RawMessage) (res
 		payload.WriteByte('\n')
 	}
 	err = c.each(ctx, func(server string) error {
-		status, text, err := c.ask(ctx, server, http.MethodPost, "/v1/registrations", "application/x-ndjson", payload.Bytes())
+		status, text, err := c.ask(ctx, patience, server, http.MethodPost, "/v1/registrations", "application/x-ndjson", payload.Bytes())
 		if err != nil {
 			return err
 		}
@@ -189,28 +190,9 @@ func (c *client) register(ctx context.Context, documents []json.RawMessage) (res
 	return results, err
 }
 
-// each gives use the servers in turn until one has answered.
-func (c *client) each(ctx context.Context, use func(server string) error) error {
-	var failures []string
-	for _, server := range c.servers {
-		err := use(server)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if refusal, ok := errors.AsType[*apiError](err); ok && refusal.Status < 500 {
-			return refusal
-		}
-		failures = append(failures, err.Error())
-	}
-	text := strings.Join(failures, "; ")
-	if len(c.servers) == 1 && c.servers[0] == defaultServer {
-		text += "; start one with `muster serve` or `muster demo`, or name another with --server"
-	}
-	return unreachable("%s", text)
-}
-
-// ask sends one request to one server and returns its whole answer.
-func (c *client) ask(ctx context.Context, server, method, path, kind string, payload []byte) (status int, text []byte, err error) {
+// ask sends one request to one server, which must begin to answer within wait,
+// and returns its whole answer.
+func (c *client) ask(ctx context.Context, wait time.Duration, server, method, path, kind string, payload []byte) (status int, text []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, bytes.NewReader(payload))
 	if err != nil {
 		return 0, nil, err
@@ -221,7 +203,7 @@ func (c *client) ask(ctx context.Context, server, method, path, kind string, pay
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	response, err := c.http.Do(request)
+	response, err := c.send(c.http, request, wait)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%s does not answer: %s", server, plainNetError(err))
 	}
@@ -248,7 +230,11 @@ func (c *client) open(ctx context.Context, server, method, path string, head htt
 	}
 	endless := *c.http
 	endless.Timeout = 0
-	response, err := endless.Do(request)
+	wait := c.wait(ctx)
+	if body != nil {
+		wait = longestUpload
+	}
+	response, err := c.send(&endless, request, wait)
 	if err != nil {
 		return nil, fmt.Errorf("%s does not answer: %s", server, plainNetError(err))
 	}

@@ -185,6 +185,9 @@ func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {
 			if spec.Role, err = pki.ParseRole(role); err != nil {
 				return usageFault("%w", err)
 			}
+			if spec.Uses < 1 || spec.TTL <= 0 {
+				return usageFault("a line that nobody can use: --uses must be at least 1, --lifetime more than 0")
+			}
 			dir, err := folder()
 			if err != nil {
 				return err
@@ -198,6 +201,9 @@ func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {
 					return usageFault("at which address do nodes reach the server? Start it first, or give --address https://HOST:8280")
 				}
 				address = running.Server
+			}
+			if err := pki.CheckAddress(address); err != nil {
+				return usageFault("nodes cannot join at %q: %w", address, err)
 			}
 			authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
 			if err != nil {

@@ -10,28 +10,37 @@ import (
 )
 
 // Among answers discoveries over given nodes as [Registry.Find] and
-// [Registry.Rows] would if there were no others. Their State must be filled in.
-// It looks at each of them, which takes longer than an index.
+// [Registry.Rows] would if there were no others. It looks at each of them, which
+// takes far longer than an index.
 type Among struct {
-	Nodes   []Node
+	Nodes   []Found
 	Now     time.Time
 	Changed func(q *query.Query, c *query.Changed) ([]string, error) // as in [Lookup]
 }
 
+// picked is a node that was looked at.
+type picked struct {
+	found Found
+	doc   *query.Document
+}
+
+func (p picked) identity() Identity        { return p.found.Identity }
+func (p picked) document() *query.Document { return p.doc }
+
 // Find answers without warnings.
 func (a Among) Find(ctx context.Context, d Discovery) (Answer, error) {
+	d = d.complete()
 	nodes, _, err := a.named(ctx, d)
 	if err != nil {
 		return Answer{}, err
 	}
-	d = d.complete()
 	out := Answer{Count: len(nodes)}
-	nodes = d.page(d.ordered(nodes))
+	nodes = page(d, ordered(d, nodes, picked.identity, picked.document))
 	out.Complete = len(nodes) == out.Count
 	for i, n := range nodes {
-		out.Nodes = append(out.Nodes, *n)
-		if i == 0 || n.LastSeen.Before(out.Oldest) {
-			out.Oldest = n.LastSeen
+		out.Nodes = append(out.Nodes, n.found)
+		if i == 0 || n.found.LastSeen.Before(out.Oldest) {
+			out.Oldest = n.found.LastSeen
 		}
 	}
 	return out, nil
@@ -39,7 +48,7 @@ func (a Among) Find(ctx context.Context, d Discovery) (Answer, error) {
 
 // Rows answers without warnings.
 func (a Among) Rows(ctx context.Context, d Discovery) (Table, error) {
-	nodes, q, err := a.named(ctx, d)
+	nodes, q, err := a.named(ctx, d.complete())
 	if err != nil {
 		return Table{}, err
 	}
@@ -50,8 +59,7 @@ func (a Among) Rows(ctx context.Context, d Discovery) (Table, error) {
 
 // named returns the nodes of a discovery, by identity, and its query with all
 // that it asks beyond single nodes answered.
-func (a Among) named(ctx context.Context, d Discovery) ([]*Node, *query.Query, error) {
-	d = d.complete()
+func (a Among) named(ctx context.Context, d Discovery) ([]picked, *query.Query, error) {
 	q, err := Resolve(d.Query, Lookup{
 		Rows: func(q *query.Query) ([][]any, error) {
 			nodes, err := a.matching(ctx, d, q)
@@ -70,29 +78,27 @@ func (a Among) named(ctx context.Context, d Discovery) ([]*Node, *query.Query, e
 	return nodes, q, err
 }
 
-func (a Among) matching(ctx context.Context, d Discovery, q *query.Query) ([]*Node, error) {
-	var found []*Node
-	var doc query.Document // one for all, since Matches keeps nothing of it
-	for i := range a.Nodes {
-		n := &a.Nodes[i]
-		if i%32 == 0 && ctx.Err() != nil {
+func (a Among) matching(ctx context.Context, d Discovery, q *query.Query) ([]picked, error) {
+	var all []picked
+	for _, found := range a.Nodes {
+		if ctx.Err() != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
 		}
-		if !slices.Contains(d.States, n.State) || !inOneOf(n.Collectives, d.Collectives) {
+		if !slices.Contains(d.States, found.State) || !inOneOf(found.Collectives, d.Collectives) {
 			continue
 		}
-		n.fill(&doc, n.State)
-		if query.Matches(q.Filter, &doc, a.Now) {
-			found = append(found, n)
+		n := found.Node()
+		if doc := n.Document(); query.Matches(q.Filter, doc, a.Now) {
+			all = append(all, picked{found, doc})
 		}
 	}
-	return sample(found, q), nil
+	return sampled(all, q, func(p picked) string { return p.identity().Key() }, picked.document), nil
 }
 
-func documentsOf(nodes []*Node) func(yield func(*query.Document) bool) {
+func documentsOf(nodes []picked) func(yield func(*query.Document) bool) {
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
-			if !yield(n.Document()) {
+			if !yield(n.doc) {
 				return
 			}
 		}

@@ -61,7 +61,7 @@ func (r *Registry) Backup(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("writing the backup: %w", err)
 		}
-		b = append(AppendRecord(append(b[:0], `{"node":`...), n), "}\n"...)
+		b = append(AppendRecord(append(b[:0], `{"node":`...), n.node()), "}\n"...)
 		_, err = out.Write(b)
 	}
 	events := 0

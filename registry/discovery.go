@@ -20,11 +20,12 @@ type Discovery struct {
 	States      []State      // nodes in one of these states; empty: active and stale
 	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
+	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
 }
 
 // Answer is a discovery list.
 type Answer struct {
-	Nodes    []Node    // sorted; by identity unless asked otherwise
+	Nodes    []Found   // sorted; by identity unless asked otherwise
 	Count    int       // how many nodes the query names; more than len(Nodes) where a limit cut
 	Complete bool      // false: a limit cut
 	Oldest   time.Time // the earliest LastSeen among Nodes; zero: no nodes, or one never seen
@@ -55,14 +56,13 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
-	nodes = d.page(d.ordered(nodes))
+	nodes = page(d, d.ordered(nodes))
 	a.Complete = len(nodes) == a.Count
-	a.Nodes = make([]Node, len(nodes))
+	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
 	a.Warnings = append(a.Warnings, h.warnings()...)
 	for i, n := range nodes {
-		a.Nodes[i] = *n
-		a.Nodes[i].State = r.conf.Lifecycle.state(n, h)
+		a.Nodes[i] = Found{Head: n, State: r.conf.Lifecycle.state(n, h), compiled: d.Compiled}
 		if i == 0 || n.LastSeen.Before(a.Oldest) {
 			a.Oldest = n.LastSeen
 		}
@@ -94,7 +94,7 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 		return Table{}, err
 	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(nodes), now)
+	t.Columns, t.Rows = q.Rows(r.documents(d, nodes), now)
 	return t, nil
 }
 
@@ -111,31 +111,51 @@ func (d Discovery) complete() Discovery {
 
 // nodes returns the nodes that q, which is resolved, names in d's collectives
 // and states, by identity.
-func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Node, error) {
-	var found []*Node
-	var doc query.Document // one for all, since Matches keeps nothing of it
-	h := r.clock()
-	candidates, exact, err := r.table.candidates(ctx, q.Filter, now)
-	if err != nil {
-		return nil, fmt.Errorf("searching the nodes: %w", err)
+func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now time.Time) ([]*Head, error) {
+	var found []*Head
+	parts, h := d.byState(q.Filter, now), r.clock()
+	for _, one := range parts {
+		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", err)
+		}
+		some = slices.DeleteFunc(some, func(n *Head) bool {
+			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
+		})
+		if d.Compiled {
+			some, err = d.matching(ctx, some, one.filter, now)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("searching the nodes: %w", err)
+		}
+		found = append(found, some...)
 	}
-	for i, n := range candidates {
-		if i%32 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("searching the nodes: %w", context.Cause(ctx))
-		}
-		state := r.conf.Lifecycle.state(n, h)
-		if !slices.Contains(d.States, state) || !inOneOf(n.Collectives, d.Collectives) {
-			continue
-		}
-		if !exact {
-			n.fill(&doc, state)
-			if !query.Matches(q.Filter, &doc, now) {
-				continue
-			}
-		}
-		found = append(found, n)
+	if len(parts) > 1 {
+		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	}
 	return sample(found, q), nil
+}
+
+// asked is what is asked of nodes in some states.
+type asked struct {
+	filter query.Expr
+	states []State
+}
+
+// byState returns what a filter asks of nodes in the states of d, which does not
+// depend on their state any more.
+func (d Discovery) byState(filter query.Expr, now time.Time) []asked {
+	if !asksForState(filter) {
+		return []asked{{filter, d.States}}
+	}
+	var list []asked
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(d.States))) {
+		list = append(list, asked{inState(filter, state, now), []State{state}})
+	}
+	return list
 }
 
 func inOneOf(has, wanted []string) bool {
@@ -151,7 +171,7 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 			if err != nil {
 				return nil, err
 			}
-			_, rows := q.Rows(r.documents(nodes), now)
+			_, rows := q.Rows(r.documents(d, nodes), now)
 			return rows, nil
 		},
 		Changed: func(q *query.Query, c *query.Changed) ([]string, error) {
@@ -165,12 +185,12 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 }
 
 // documents are nodes as a query sees them.
-func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
+func (r *Registry) documents(d Discovery, nodes []*Head) iter.Seq[*query.Document] {
 	h := r.clock()
 	return func(yield func(*query.Document) bool) {
 		for _, n := range nodes {
 			doc := &query.Document{}
-			n.fill(doc, r.conf.Lifecycle.state(n, h))
+			d.shown(n).fill(doc, r.conf.Lifecycle.state(n, h))
 			if !yield(doc) {
 				return
 			}
@@ -179,7 +199,11 @@ func (r *Registry) documents(nodes []*Node) iter.Seq[*query.Document] {
 }
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
-func (d Discovery) ordered(nodes []*Node) []*Node {
+func (d Discovery) ordered(nodes []*Head) []*Head {
+	return ordered(d, nodes, func(n *Head) Identity { return n.Identity }, func(n *Head) *query.Document { return d.shown(n).Document() })
+}
+
+func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, document func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -189,13 +213,13 @@ func (d Discovery) ordered(nodes []*Node) []*Node {
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
 		for _, n := range nodes {
-			if values := c.Path.Values(n.Document()); len(values) > 0 {
-				keys[n.Identity] = values[0]
+			if values := c.Path.Values(document(n)); len(values) > 0 {
+				keys[identity(n)] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b *Node) int {
-			x, hasX := keys[a.Identity]
-			y, hasY := keys[b.Identity]
+		slices.SortStableFunc(nodes, func(a, b T) int {
+			x, hasX := keys[identity(a)]
+			y, hasY := keys[identity(b)]
 			switch {
 			case hasX != hasY && hasX: // nodes without a value come last, either way
 				return -1
@@ -211,7 +235,7 @@ func (d Discovery) ordered(nodes []*Node) []*Node {
 }
 
 // page cuts nodes to what is wanted of them.
-func (d Discovery) page(nodes []*Node) []*Node {
+func page[T any](d Discovery, nodes []T) []T {
 	limit := len(nodes)
 	if d.aboutNodes() {
 		nodes = nodes[min(d.Query.Offset, len(nodes)):]

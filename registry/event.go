@@ -182,7 +182,7 @@ func (r *Registry) eventOf(old, next *Node, h *heard) (Event, bool) {
 	}
 	e.Changes, e.More = r.volatile.changesOf(old, next)
 	e.Changes = r.redact.changes(e.Changes)
-	if was, is := r.conf.Lifecycle.state(old, h), r.conf.Lifecycle.state(next, h); was != is {
+	if was, is := r.conf.Lifecycle.state(old.Head(), h), r.conf.Lifecycle.state(next.Head(), h); was != is {
 		e.Changes = append(e.Changes, stateChange(was, is))
 	}
 	return e, len(e.Changes)+e.More > 0

@@ -11,18 +11,18 @@ const (
 // learn guesses the interval of a source that does not tell, from the times
 // between its registrations. A long pause counts as twice the usual, so that an
 // outage is soon forgotten and a new interval soon learnt.
-func (s *Section) learn(source Source, old *Section, h *heard) {
+func (s *Section) learn(source Source, old *part, h *heard) {
 	if s.Interval > 0 || source == Import || !source.speaks() || old == nil {
 		return
 	}
 	s.guess, s.gaps = old.guess, old.gaps
 	if s.guess == 0 {
-		s.guess = old.Learnt // as loaded
+		s.guess = old.learnt // as loaded
 		if s.guess > 0 {
 			s.gaps = gapsToLearn
 		}
 	}
-	passed := max(h.until(s.Received).age(old.Received), minLearnt)
+	passed := max(h.until(s.Received).age(old.received), minLearnt)
 	switch {
 	case s.guess == 0:
 		s.guess = passed

@@ -75,7 +75,7 @@ func (r *Registry) Thaw() {
 
 // begin starts the lifecycle over the nodes that were loaded, from what the
 // store kept of the time before: the registry did not hear from then until now.
-func (r *Registry) begin(ctx context.Context, nodes []*Node) error {
+func (r *Registry) begin(ctx context.Context, nodes []*Head) error {
 	now := r.conf.Now()
 	h := &heard{at: now}
 	for i, n := range nodes {
@@ -160,7 +160,7 @@ func (r *Registry) clock() *heard {
 	return h.until(now)
 }
 
-func (r *Registry) stateOf(n *Node) State { return r.conf.Lifecycle.state(n, r.clock()) }
+func (r *Registry) stateOf(n *Head) State { return r.conf.Lifecycle.state(n, r.clock()) }
 
 func (r *Registry) lifeStats() LifeStats {
 	r.events.mu.Lock()

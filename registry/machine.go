@@ -144,7 +144,7 @@ func (m *machines) forget(n *Node) {
 // puts on it, or takes off.
 func (r *Registry) collided(changed Node, old, next *Section, h *heard) Node {
 	if old != nil && changed.Facts != nil {
-		interval := changed.interval(r.conf.Lifecycle.rule(changed.Collectives))
+		interval := changed.Head().interval(r.conf.Lifecycle.rule(changed.Collectives))
 		a, b := claim{machineOf(old.Facts), old.Received}, claim{machineOf(next.Facts), next.Received}
 		if other, ok := r.machines.claimed(changed.Identity.Key(), a, b, interval); ok {
 			pair := []string{other.String(), b.machine.String()}
@@ -163,7 +163,7 @@ func (r *Registry) settled(n Node, now time.Time, h *heard) Node {
 		return n.withCollision(now, text)
 	}
 	if s := n.Sections[collision]; s != nil {
-		interval := n.interval(r.conf.Lifecycle.rule(n.Collectives))
+		interval := n.Head().interval(r.conf.Lifecycle.rule(n.Collectives))
 		if h.until(now).age(s.Received) >= 3*interval {
 			return n.without(collision)
 		}
@@ -178,7 +178,3 @@ func (n *Node) withCollision(now time.Time, text string) Node {
 	}
 	return n.with(collision, s)
 }
-
-// Collides reports whether more than one machine registers as the node; its
-// warnings say which.
-func (n *Node) Collides() bool { return n.Sections[collision] != nil }

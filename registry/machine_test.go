@@ -60,8 +60,8 @@ func TestCollisionsAreVisible(t *testing.T) {
 		}
 		n, _ := r.Node("db1")
 		text := strings.Join(n.Warnings, "; ")
-		if c.want == "" && (n.Collides() || text != "") || c.want != "" && (!n.Collides() || !strings.Contains(text, "two machines register as this node") || !strings.Contains(text, c.want)) {
-			t.Errorf("%s: %v, %q; want %q", name, n.Collides(), text, c.want)
+		if c.want == "" && (n.Head().Collides() || text != "") || c.want != "" && (!n.Head().Collides() || !strings.Contains(text, "two machines register as this node") || !strings.Contains(text, c.want)) {
+			t.Errorf("%s: %v, %q; want %q", name, n.Head().Collides(), text, c.want)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func TestCollisionsAreCounted(t *testing.T) {
 	if s := r.Stats().Life; s.Collisions != 1 {
 		t.Errorf("%d collisions, want 1", s.Collisions)
 	}
-	if n, _ := open(t, store, &now).Node("db1"); !n.Collides() {
+	if n, _ := open(t, store, &now).Node("db1"); !n.Head().Collides() {
 		t.Error("after a restart there is no collision")
 	}
 }
@@ -128,7 +128,7 @@ func TestRenamesLeaveNoGhost(t *testing.T) {
 	}
 	say("vm-17", uuidA) // it was a copy
 	old, _ = r.Node("vm-17")
-	if got := names(); got != "db1 other vm-17" || !old.Collides() || !strings.Contains(fmt.Sprint(old.Warnings), "db1 has the machine id of this node") {
+	if got := names(); got != "db1 other vm-17" || !old.Head().Collides() || !strings.Contains(fmt.Sprint(old.Warnings), "db1 has the machine id of this node") {
 		t.Errorf("back: %s, %+v", got, old)
 	}
 }

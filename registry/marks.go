@@ -66,7 +66,7 @@ func (r *Registry) mark(ctx context.Context, name, doing string, change func(*No
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
-	n := r.table.get(id.Key())
+	n := r.table.node(id.Key())
 	if n == nil {
 		return fmt.Errorf("%s %s: %w", doing, quoted(name), ErrNoNode)
 	}
@@ -81,7 +81,7 @@ func (r *Registry) mark(ctx context.Context, name, doing string, change func(*No
 }
 
 // deactivatedWarning is for the node itself, in its receipt.
-func (n *Node) deactivatedWarning() string {
+func (n *Head) deactivatedWarning() string {
 	return fmt.Sprintf("%s deactivated this node on %s: it is not in answers until it is reactivated",
 		n.Deactivated.By, n.Deactivated.At.Format(time.DateOnly))
 }

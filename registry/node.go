@@ -3,6 +3,7 @@ package registry
 import (
 	"time"
 
+	"muster/internal/pack"
 	"muster/query"
 )
 
@@ -33,6 +34,9 @@ type Node struct {
 	// State is the node's state at the time of the answer that the node is
 	// part of. Empty in a node that did not come from a Registry.
 	State State
+
+	packed []byte       // the record of these sections, packed; nil: not yet
+	packer *pack.Packer // by whom
 }
 
 // Section is what one source says about a node.

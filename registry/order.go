@@ -8,14 +8,14 @@ import (
 
 // admit says whether a section may follow the one that a source said before,
 // or why not.
-func (l *Lifecycle) admit(node *Node, old, next *Section, h *heard) error {
+func (l *Lifecycle) admit(node *Head, old *part, next *Section, h *heard) error {
 	if old == nil {
 		return nil
 	}
-	if proof(next.Auth) < proof(old.Auth) && h.age(old.Received) < l.rule(node.Collectives).ExpireAfter {
+	if proof(next.Auth) < proof(old.auth) && h.age(old.received) < l.rule(node.Collectives).ExpireAfter {
 		return &Refusal{
 			Identity: string(node.Identity), Reason: ReasonProof,
-			Detail: fmt.Sprintf("it is proven by %s, and what is known of the node by %s", orDefault(next.Auth, "nothing"), old.Auth),
+			Detail: fmt.Sprintf("it is proven by %s, and what is known of the node by %s", orDefault(next.Auth, "nothing"), old.auth),
 		}
 	}
 	if late, by := older(old, next); late {
@@ -70,14 +70,14 @@ func inReach(sequence uint64, now time.Time) uint64 {
 
 // older reports whether next was said before old. The very same message again
 // is not older: its sender missed the receipt.
-func older(old, next *Section) (late bool, by string) {
-	if next.Sequence != 0 && old.Sequence != 0 {
-		known := inReach(old.Sequence, old.Received) // a store may hold what is from before this rule
-		again := next.Sequence == known && next.Hash == old.Hash
+func older(old *part, next *Section) (late bool, by string) {
+	if next.Sequence != 0 && old.sequence != 0 {
+		known := inReach(old.sequence, old.received) // a store may hold what is from before this rule
+		again := next.Sequence == known && next.Hash == old.hash
 		return next.Sequence <= known && !again, fmt.Sprintf(": sequence %d after %d", next.Sequence, known)
 	}
-	if next.Sent.IsZero() || old.Sent.IsZero() {
+	if next.Sent.IsZero() || old.sent.IsZero() {
 		return false, ""
 	}
-	return next.Sent.Before(old.Sent), fmt.Sprintf(": sent %v earlier", old.Sent.Sub(next.Sent))
+	return next.Sent.Before(old.sent), fmt.Sprintf(": sent %v earlier", old.sent.Sub(next.Sent))
 }

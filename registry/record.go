@@ -63,13 +63,19 @@ func appendTime(b []byte, name string, t time.Time) []byte {
 
 // ParseRecord reads what [AppendRecord] wrote.
 func ParseRecord(record []byte) (Node, error) {
-	var (
-		id       string
-		first    time.Time
-		sections = map[Source]*Section{}
-	)
+	id, first, sections, err := parseSections(record)
+	if err != nil {
+		return Node{}, err
+	}
+	return NewNode(id, first, sections), nil
+}
+
+// parseSections reads what a node is made of.
+func parseSections(record []byte) (_ Identity, first time.Time, sections map[Source]*Section, err error) {
+	var id string
+	sections = map[Source]*Section{}
 	r := newReader(record)
-	err := r.object("a record", func(key string) (err error) {
+	err = r.object("a record", func(key string) (err error) {
 		switch key {
 		case "identity":
 			id, err = r.text(key)
@@ -89,13 +95,13 @@ func ParseRecord(record []byte) (Node, error) {
 		err = r.end()
 	}
 	if err != nil {
-		return Node{}, fmt.Errorf("reading the record of %s: %w", quoted(id), err)
+		return "", first, nil, fmt.Errorf("reading the record of %s: %w", quoted(id), err)
 	}
 	identity, err := ParseIdentity(id)
 	if err != nil {
-		return Node{}, fmt.Errorf("reading a record: %w", err)
+		return "", first, nil, fmt.Errorf("reading a record: %w", err)
 	}
-	return NewNode(identity, first, sections), nil
+	return identity, first, sections, nil
 }
 
 func (r reader) section() (*Section, error) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"muster/query"
 )
 
 // Register stores what one message says, and returns once it is stored. The
@@ -45,36 +47,37 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	lock.Lock()
 	defer lock.Unlock()
 
-	node := r.table.get(id.Key())
-	if node == nil {
-		node = &Node{Identity: id, FirstSeen: stamp(now)}
-	}
-	old := node.Sections[source]
+	head := r.table.head(id.Key())
+	old := head.part(source)
 	if old != nil && old.stable == next.stable {
-		next.Hash = old.Hash
+		next.Hash = old.hash
 	} else {
 		next.Hash = r.volatile.hash(next)
 	}
 	h := r.clock()
-	if err := r.conf.Lifecycle.admit(node, old, next, h); err != nil {
+	if err := r.conf.Lifecycle.admit(head, old, next, h); err != nil {
 		return Receipt{}, err
 	}
 	next.learn(source, old, h)
 	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if node.Deactivated != nil {
-		receipt.Warnings = append(slices.Clip(receipt.Warnings), node.deactivatedWarning())
+	if head != nil && head.Deactivated != nil {
+		receipt.Warnings = append(slices.Clip(receipt.Warnings), head.deactivatedWarning())
 	}
-	if old != nil && old.Hash == next.Hash && old.Auth == next.Auth {
-		return receipt, r.again(ctx, node, source, next, h)
+	if old != nil && old.hash == next.Hash && old.auth == next.Auth {
+		return receipt, r.again(ctx, head, source, next, h)
+	}
+	node := &Node{Identity: id, FirstSeen: stamp(now)}
+	if head != nil {
+		node = head.node()
 	}
 	changed := node.with(source, next)
 	if source == Daemon {
-		changed = r.collided(changed, old, next, h)
+		changed = r.collided(changed, node.Sections[source], next, h)
 	}
 	if err := r.commit(ctx, node, changed, h); err != nil {
 		r.counts.failed.Add(1)
 		if old != nil {
-			r.doubt(node, source)
+			r.doubt(head, *old)
 		}
 		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
@@ -90,18 +93,23 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 
 // again takes a registration that says nothing new: it moves what moves, and
 // writes only if it changes the node's state or disproves a mark.
-func (r *Registry) again(ctx context.Context, node *Node, source Source, next *Section, h *heard) error {
+func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
-	touched := r.touch(node, source, next)
+	touched := r.touch(ctx, head, source, next)
 	if !source.speaks() {
 		return nil
 	}
-	settled := r.settled(*touched, next.Received, h)
-	if len(settled.Sections) == len(touched.Sections) && r.conf.Lifecycle.state(node, h) == r.conf.Lifecycle.state(touched, h) {
+	marked := head.part(renamed) != nil || head.part(collision) != nil
+	if !marked && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}
-	if err := r.commit(ctx, node, settled, h); err != nil {
-		return fmt.Errorf("storing that %s is back: %w", node.Identity, err)
+	node := touched.node()
+	settled := r.settled(*node, next.Received, h)
+	if len(settled.Sections) == len(node.Sections) && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
+		return nil
+	}
+	if err := r.commit(ctx, head.node(), settled, h); err != nil {
+		return fmt.Errorf("storing that %s is back: %w", head.Identity, err)
 	}
 	return nil
 }
@@ -118,37 +126,41 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 	if e, any := r.eventOf(old, &changed, h); any {
 		happened = append(happened, e)
 	}
-	return r.record(ctx, happened, func() { r.table.put(&changed, true) }, changed)
+	head := changed.head(ctx, r.packer)
+	return r.record(ctx, happened, func() { r.table.put(head, changed.Document()) }, changed)
 }
 
 // doubt deals with a write that failed: the store may hold either version now.
 // A hash that nothing has makes sure that the next registration is written,
 // whatever it says.
-func (r *Registry) doubt(node *Node, source Source) {
-	unsure := *node.Sections[source]
-	unsure.Hash, unsure.stable = "", 0
-	doubtful := node.with(source, &unsure)
-	r.table.put(&doubtful, false)
+func (r *Registry) doubt(head *Head, unsure part) {
+	unsure.hash, unsure.stable = "", 0
+	r.table.put(head.with(unsure), nil)
 }
 
 // touch moves the time stamps of a section that was said again, and what is
-// volatile in it.
-func (r *Registry) touch(node *Node, source Source, next *Section) *Node {
-	old := node.Sections[source]
-	beat := Beat{Identity: node.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
-	touched, moved := node.Touched(beat), false
-	if s := touched.Sections[source]; s != old {
-		s.guess, s.gaps = next.guess, next.gaps // Touched has made s
+// volatile in it. It does neither for one from before the section there is.
+func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *Section) *Head {
+	old := *head.part(source)
+	if next.Received.Before(old.received) {
+		return head
 	}
-	same := old.moving == next.moving && slices.Equal(old.Warnings, next.Warnings)
-	if !same && touched.Sections[source] != old {
-		s := *touched.Sections[source]
+	moved := old.moving != next.moving || !slices.Equal(old.warnings, next.Warnings)
+	touched := old
+	touched.sequence, touched.sent, touched.received = next.Sequence, next.Sent, next.Received
+	touched.learnt, touched.guess, touched.gaps = next.Learnt, next.guess, next.gaps
+	head = head.with(touched)
+	var says *query.Document
+	if moved {
+		node := head.node()
+		s := node.Sections[source]
 		s.Facts, s.stable, s.moving, s.Warnings = next.Facts, next.stable, next.moving, next.Warnings
-		touched, moved = node.with(source, &s), true
+		changed := node.with(source, s)
+		head, says = changed.head(ctx, r.packer), changed.Document()
 	}
-	r.table.put(&touched, moved)
-	r.beats.add(beat)
-	return &touched
+	r.table.put(head, says)
+	r.beats.add(Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt})
+	return head
 }
 
 // beats are the time stamps that the store does not have yet.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"muster/internal/pack"
 )
 
 // ErrLoading is the answer while the store is still being read: what is known
@@ -59,6 +61,7 @@ type Registry struct {
 	redact   redactor
 	counts   counts
 
+	packer  *pack.Packer
 	table   *table        // valid once loaded is closed and loadErr is nil
 	loaded  chan struct{} // closed when the store has been read, or could not be
 	loadErr error         // valid once loaded is closed
@@ -95,7 +98,11 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Store.Close())
 	}
-	r := &Registry{conf: c, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	packer, err := packerOf(c.Store)
+	if err != nil {
+		return nil, errors.Join(err, c.Store.Close())
+	}
+	r := &Registry{conf: c, packer: packer, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	r.life.deaf = c.Deaf
 	if err := r.redact.configure(c.Redact); err != nil {
 		return nil, errors.Join(err, c.Store.Close())
@@ -114,27 +121,6 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// load reads the store into the table.
-func (r *Registry) load(ctx context.Context) {
-	defer close(r.loaded)
-	var nodes []*Node
-	err := r.store.Load(ctx, func(n Node) error {
-		nodes = append(nodes, &n)
-		return nil
-	})
-	if err != nil {
-		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
-		return
-	}
-	r.table = newTable(nodes)
-	for _, n := range nodes {
-		r.machines.knows(n.Identity, n.Facts, false)
-	}
-	if err := r.begin(ctx, nodes); err != nil {
-		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
-	}
 }
 
 // Ready waits until the store is read, and returns why it could not be.
@@ -163,13 +149,11 @@ func (r *Registry) Node(id string) (Node, bool) {
 	if r.usable() != nil {
 		return Node{}, false
 	}
-	n := r.table.get(Identity(id).Key())
+	n := r.table.head(Identity(id).Key())
 	if n == nil {
 		return Node{}, false
 	}
-	node := *n
-	node.State = r.stateOf(n)
-	return node, true
+	return Found{Head: n, State: r.stateOf(n)}.Node(), true
 }
 
 // Refuse records a registration that another room refused.

@@ -48,7 +48,8 @@ func dump(t testing.TB, r *registry.Registry) string {
 	}
 	var b []byte
 	for i := range a.Nodes {
-		b = append(registry.AppendNode(append(registry.AppendRecord(b, &a.Nodes[i]), '\n'), &a.Nodes[i]), '\n')
+		n := a.Nodes[i].Node()
+		b = append(registry.AppendNode(append(registry.AppendRecord(b, &n), '\n'), &n), '\n')
 	}
 	return string(b)
 }

@@ -133,7 +133,7 @@ func (r *Registry) restore(ctx context.Context, kept Node) (changed bool, err er
 	lock := r.lockOf(kept.Identity)
 	lock.Lock()
 	defer lock.Unlock()
-	node := r.table.get(kept.Identity.Key())
+	node := r.table.node(kept.Identity.Key())
 	if node == nil {
 		node = &Node{Identity: kept.Identity}
 		return true, r.commit(ctx, node, kept, r.clock())

@@ -1,8 +1,8 @@
 package registry
 
 import (
+	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -152,35 +152,98 @@ func (v *Sight) path(p query.Path) bool {
 	return tree.holds(keys)
 }
 
-// Query reports whether a query asks about nothing but single nodes and what may
-// be seen of them: then it may be answered as if everything could be seen.
-func (v *Sight) Query(q *query.Query) bool {
-	if q == nil || len(v.Facts) == 0 {
-		return true
-	}
-	if q.Entity != "" || q.Where != nil {
+// Found is a node of an answer as the reader sees it. Whether it is there is
+// not looked at.
+func (v *Sight) Found(f Found) Found {
+	f.sight = v
+	return f
+}
+
+// noFact is a path that leads nowhere: no name has a NUL.
+var noFact = query.Path{Field: "facts", Steps: []query.Step{{Kind: "name", Key: "\x00", Pos: -1}}}
+
+// hides reports whether nothing at all may be seen of what a path of names can
+// lead to.
+func (v *Sight) hides(p query.Path) bool {
+	tree := v.facts
+	switch p.Field {
+	case "facts":
+	case "trusted":
+		tree = v.trusted
+	default:
 		return false
 	}
+	for _, step := range p.Steps {
+		if step.Kind != "name" || step.Pos >= 0 {
+			return false // it may lead to several
+		}
+		below, whole := tree.under(step.Key)
+		if whole {
+			return false
+		}
+		if below == nil {
+			return true
+		}
+		tree = below
+	}
+	return false
+}
+
+// Query returns the question that, asked of whole nodes, is answered as q would
+// be if there were only what the reader may see: what it hides is asked of a
+// fact that no node has. It is false where there is no such question.
+func (v *Sight) Query(q *query.Query) (*query.Query, bool) {
+	if q == nil || len(v.Facts) == 0 {
+		return q, true
+	}
+	if q.Entity != "" || q.Where != nil {
+		return nil, false
+	}
 	ok := true
-	query.Map(q.Filter, func(e query.Expr) query.Expr {
+	part := func(p query.Path) query.Path {
+		if v.hides(p) {
+			return noFact
+		}
+		ok = ok && v.path(p)
+		return p
+	}
+	asked := *q
+	asked.Filter = query.Map(q.Filter, func(e query.Expr) query.Expr {
 		switch e := e.(type) {
 		case *query.Compare:
-			ok = ok && v.path(e.Path)
+			c := *e
+			c.Path = part(e.Path)
+			return &c
 		case *query.Has:
-			ok = ok && v.path(e.Path)
-		case *query.Subquery, *query.Changed:
-			ok = false
+			h := *e
+			h.Path = part(e.Path)
+			return &h
+		case *query.Changed:
+			c := *e
+			c.Path = part(e.Path)
+			return &c
+		case *query.Subquery:
+			s := *e
+			s.Path = part(e.Path)
+			inner, plain := v.Query(e.Query)
+			s.Query, ok = inner, ok && plain
+			return &s
 		case query.All, query.And, query.Or, query.Not:
 		}
 		return e
 	})
-	for _, c := range slices.Concat(q.Select, q.OrderBy) {
+	asked.OrderBy = slices.Clone(q.OrderBy)
+	for i := range asked.OrderBy {
+		asked.OrderBy[i].Path = part(q.OrderBy[i].Path)
+	}
+	// What is shown under its own name has to be seen.
+	for _, c := range q.Select {
 		ok = ok && (c.Func == "count" || v.path(c.Path))
 	}
 	for _, p := range q.GroupBy {
 		ok = ok && v.path(p)
 	}
-	return ok && (q.Per == nil || v.path(*q.Per))
+	return &asked, ok && (q.Per == nil || v.path(*q.Per))
 }
 
 // Event is what the reader learns of an event; false: nothing.
@@ -203,22 +266,29 @@ func (v *Sight) Names(n Names) Names {
 	return n
 }
 
-// NamesOf are the names in use on some nodes.
-func NamesOf(nodes []Node) Names {
+// NamesOf are the names in use on some nodes, all of which it unpacks.
+func NamesOf(ctx context.Context, nodes []Found) (Names, error) {
 	facts, classes, agents, collectives := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
-	for _, n := range nodes {
-		paths := map[string]bool{}
+	for _, found := range nodes {
+		if ctx.Err() != nil {
+			return Names{}, context.Cause(ctx)
+		}
+		n, paths := found.Node(), map[string]bool{}
 		factPaths(n.Facts, "", paths)
-		for p := range maps.Keys(paths) {
+		for p := range paths {
 			facts[p]++
 		}
-		for counts, list := range map[*map[string]int][]string{&classes: n.Classes, &agents: n.Agents, &collectives: n.Collectives} {
-			for _, name := range list {
-				(*counts)[name]++
-			}
-		}
+		tallyUp(classes, n.Classes)
+		tallyUp(agents, n.Agents)
+		tallyUp(collectives, n.Collectives)
 	}
-	return Names{Facts: counted(facts), Classes: counted(classes), Agents: counted(agents), Collectives: counted(collectives)}
+	return Names{Facts: counted(facts), Classes: counted(classes), Agents: counted(agents), Collectives: counted(collectives)}, nil
+}
+
+func tallyUp(counts map[string]int, names []string) {
+	for _, name := range names {
+		counts[name]++
+	}
 }
 
 func factPaths(v any, prefix string, into map[string]bool) {

@@ -87,12 +87,13 @@ func TestSightOfQueries(t *testing.T) {
 		if err != nil {
 			return // not a query of this language
 		}
-		if !sight.Query(q) {
+		asked, ok := sight.Query(q)
+		if !ok {
 			return
 		}
 		seen++
 		some, _ := sight.Of(node)
-		whole, part := query.Matches(q.Filter, node.Document(), noon), query.Matches(q.Filter, some.Document(), noon)
+		whole, part := query.Matches(asked.Filter, node.Document(), noon), query.Matches(q.Filter, some.Document(), noon)
 		if whole != part {
 			t.Fatalf("%s with %v is %t of %s and %t of %s", text, scope.Facts, whole, registry.AppendJSON(nil, node.Facts), part, registry.AppendJSON(nil, some.Facts))
 		}

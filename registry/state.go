@@ -117,7 +117,7 @@ func longer(a, b time.Duration) time.Duration {
 
 // state is the one place where what is known of a node becomes a state. A node
 // that has never been heard of is expired.
-func (l *Lifecycle) state(n *Node, h *heard) State {
+func (l *Lifecycle) state(n *Head, h *heard) State {
 	switch {
 	case n.Deactivated != nil:
 		return Deactivated
@@ -145,12 +145,6 @@ func (r Rule) stateAt(age, interval time.Duration) State {
 
 func (r Rule) staleAfter(interval time.Duration) time.Duration {
 	return time.Duration(r.StaleIntervals) * interval
-}
-
-// interval is the time between a node's registrations, as told, learnt or
-// assumed.
-func (n *Node) interval(r Rule) time.Duration {
-	return orDefault(n.Interval, orDefault(n.Learnt, r.Interval))
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -104,9 +104,9 @@ func (r *Registry) census(old, next *heard) census {
 
 // onlyImported reports whether nothing but imports speaks of a node: then its
 // silence says nothing about who can be heard.
-func (n *Node) onlyImported() bool {
-	for source := range n.Sections {
-		if source.speaks() && source != Import {
+func (n *Head) onlyImported() bool {
+	for _, p := range n.parts {
+		if p.source.speaks() && p.source != Import {
 			return false
 		}
 	}
@@ -143,8 +143,8 @@ func (r *Registry) purge(ctx context.Context) {
 	}
 	all := r.table.all()
 	left += max(1, int(math.Ceil(r.conf.Lifecycle.PurgeShare*float64(len(all)))))
-	due := slices.DeleteFunc(all, func(n *Node) bool { return !r.purgeable(n, h) })
-	slices.SortStableFunc(due, func(a, b *Node) int { return a.LastSeen.Compare(b.LastSeen) })
+	due := slices.DeleteFunc(all, func(n *Head) bool { return !r.purgeable(n, h) })
+	slices.SortStableFunc(due, func(a, b *Head) int { return a.LastSeen.Compare(b.LastSeen) })
 	gone := 0
 	for _, n := range due[:min(len(due), max(0, left))] {
 		if r.forget(ctx, n.Identity, h) {
@@ -161,7 +161,7 @@ func (r *Registry) purge(ctx context.Context) {
 	r.life.counts.held = len(due) - gone
 }
 
-func (r *Registry) purgeable(n *Node, h *heard) bool {
+func (r *Registry) purgeable(n *Head, h *heard) bool {
 	after := r.conf.Lifecycle.rule(n.Collectives).PurgeAfter
 	return after > 0 && h.age(latest(n.LastSeen, n.FirstSeen)) >= after
 }
@@ -171,7 +171,7 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
-	n := r.table.get(id.Key())
+	n := r.table.head(id.Key())
 	if n == nil || !r.purgeable(n, h) {
 		return false
 	}
@@ -183,7 +183,7 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 		r.table.remove(id.Key())
 		r.conf.Log.Warn("could not record that a node was forgotten", "node", id, "error", err)
 	}
-	r.machines.forget(n)
+	r.machines.forget(n.node())
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true
 }

@@ -1,9 +1,7 @@
 package registry
 
 import (
-	"cmp"
 	"context"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +11,8 @@ import (
 	"muster/registry/index"
 )
 
-// table holds the nodes in memory, and the index in front of them.
+// table holds the nodes in memory: what is at hand of each, what it said,
+// packed, and the index in front of them.
 //
 // A change of a node goes into the maps first and then, without the lock, into
 // the index: the index asks the table for documents while it searches, and a
@@ -23,59 +22,66 @@ type table struct {
 	index *index.Index
 
 	mu       sync.RWMutex
-	byKey    map[string]*Node
-	sorted   []*Node // by key
+	byKey    map[string]*Head
+	sorted   []*Head // by key
 	revision uint64
 }
 
-func newTable(nodes []*Node) *table {
-	t := &table{byKey: make(map[string]*Node, len(nodes)), sorted: nodes}
+func newTable() *table {
+	t := &table{byKey: map[string]*Head{}}
 	t.index = index.New(index.Config{Load: t.document})
-	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Compare(a.Identity.Key(), b.Identity.Key()) })
-	for _, n := range nodes {
-		t.byKey[n.Identity.Key()] = n
-	}
-	var fill sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		fill.Go(func() {
-			for i := w; i < len(nodes); i += workers {
-				t.index.Put(nodes[i].Document())
-			}
-		})
-	}
-	fill.Wait()
 	return t
 }
 
 // document is what the index is told of a node; nil if there is none.
 func (t *table) document(identity string) *query.Document {
-	n := t.get(Identity(identity).Key())
+	n := t.node(Identity(identity).Key())
 	if n == nil {
 		return nil
 	}
 	return n.Document()
 }
 
-// get returns a node or nil.
-func (t *table) get(key string) *Node {
+// head returns what is at hand of a node, or nil.
+func (t *table) head(key string) *Head {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.byKey[key]
 }
 
-// put adds a node or replaces it. Moved says that more than its times did.
-func (t *table) put(n *Node, moved bool) {
-	found := t.place(n, moved)
-	if moved || !found {
-		t.index.Put(n.Document())
+// node returns all of a node, or nil.
+func (t *table) node(key string) *Node {
+	h := t.head(key)
+	if h == nil {
+		return nil
+	}
+	return h.node()
+}
+
+// fill adds the nodes of an empty table, which the index has already.
+func (t *table) fill(nodes []*Head) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	slices.SortFunc(nodes, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
+	t.sorted, t.byKey = nodes, make(map[string]*Head, len(nodes))
+	for _, n := range nodes {
+		t.byKey[n.Identity.Key()] = n
+	}
+}
+
+// put adds a node or replaces it. Nil for what it says means that no more than
+// its times moved.
+func (t *table) put(n *Head, says *query.Document) {
+	t.place(n, says != nil)
+	if says != nil {
+		t.index.Put(says)
 	} else {
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
 	}
 }
 
-// place puts a node into the maps and reports whether it was there.
-func (t *table) place(n *Node, moved bool) bool {
+// place puts a node into the maps.
+func (t *table) place(n *Head, moved bool) {
 	key := n.Identity.Key()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,7 +95,6 @@ func (t *table) place(n *Node, moved bool) bool {
 	if moved {
 		t.revision++
 	}
-	return found
 }
 
 // remove takes a node out.
@@ -108,7 +113,7 @@ func (t *table) remove(key string) {
 }
 
 // all returns every node, by identity.
-func (t *table) all() []*Node {
+func (t *table) all() []*Head {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return slices.Clone(t.sorted)
@@ -125,24 +130,23 @@ func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
 
 // find returns where a key is in sorted, or would be.
 func (t *table) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(t.sorted, key, func(n *Node, key string) int {
+	return slices.BinarySearchFunc(t.sorted, key, func(n *Head, key string) int {
 		return strings.Compare(n.Identity.Key(), key)
 	})
 }
 
-// candidates returns, by identity, the nodes that e holds for. They are not
-// exact where e asks for the state, which only time changes: then they are all
-// nodes, and [query.Matches] must be asked of each.
-func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) (nodes []*Node, exact bool, err error) {
-	if _, everything := e.(query.All); everything || asksForState(e) {
-		return t.all(), everything, nil
+// candidates returns, by identity, exactly the nodes that e holds for, which
+// does not ask for the state: see inState.
+func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]*Head, error) {
+	if _, everything := e.(query.All); everything {
+		return t.all(), nil
 	}
 	set, err := t.index.Find(ctx, e, now)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	names := set.Identities()
-	nodes = make([]*Node, 0, len(names))
+	nodes := make([]*Head, 0, len(names))
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, name := range names {
@@ -150,18 +154,36 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) (no
 			nodes = append(nodes, n)
 		}
 	}
-	return nodes, true, nil
+	return nodes, nil
 }
 
+// asksForState reports whether e asks for what only time changes.
 func asksForState(e query.Expr) bool {
 	asks := false
 	query.Map(e, func(e query.Expr) query.Expr {
-		if c, ok := e.(*query.Compare); ok && c.Path.Field == "state" {
-			asks = true
-		}
+		asks = asks || isAboutState(e)
 		return e
 	})
 	return asks
+}
+
+func isAboutState(e query.Expr) bool {
+	c, ok := e.(*query.Compare)
+	return ok && c.Path.Field == "state"
+}
+
+// inState returns what e asks of nodes in one state: nothing about the state.
+func inState(e query.Expr, state State, now time.Time) query.Expr {
+	doc := &query.Document{State: string(state)}
+	return query.Map(e, func(e query.Expr) query.Expr {
+		switch {
+		case !isAboutState(e):
+			return e
+		case query.Matches(e, doc, now):
+			return query.All{}
+		}
+		return query.Not{Expr: query.All{}}
+	})
 }
 
 // state returns the number of nodes and the revision.

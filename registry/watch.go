@@ -185,9 +185,9 @@ func (r *Registry) members(ctx context.Context, d Discovery) (map[string]bool, e
 // whether it is a member.
 func (r *Registry) moved(d Discovery, id Identity, members map[string]bool) (Movement, bool) {
 	was, is := members[id.Key()], false
-	if n := r.table.get(id.Key()); n != nil {
+	if n := r.table.head(id.Key()); n != nil {
 		var doc query.Document
-		n.fill(&doc, r.stateOf(n))
+		n.node().fill(&doc, r.stateOf(n))
 		is = r.names(d, &doc)
 	}
 	switch {
@@ -255,12 +255,12 @@ func (r *Registry) catchUp(ctx context.Context, d Discovery, after, until uint64
 
 // wasMember reports whether a discovery named a node before some events.
 func (r *Registry) wasMember(d Discovery, id Identity, since []Event) bool {
-	n := r.table.get(id.Key())
+	n := r.table.head(id.Key())
 	if n == nil {
 		return true // it is gone, and what it was is not known: better said twice than not at all
 	}
 	var doc query.Document
-	n.fill(&doc, r.stateOf(n))
+	n.node().fill(&doc, r.stateOf(n))
 	for _, e := range slices.Backward(since) {
 		if e.Kind == EventNew {
 			return false

@@ -10,6 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"muster/internal/pack"
 	"muster/registry"
 )
 
@@ -70,7 +71,7 @@ func packEvent(e *registry.Event) ([]byte, error) {
 
 func (s *Store) unpackEvent(key, v []byte) (e registry.Event, err error) {
 	if len(v) < 4 || binary.BigEndian.Uint32(v[len(v)-4:]) != crc32.ChecksumIEEE(v[:len(v)-4]) {
-		return e, damaged(s.path, fmt.Sprintf("event %x can not be read", key), errChecksum)
+		return e, damaged(s.path, fmt.Sprintf("event %x can not be read", key), pack.ErrDamaged)
 	}
 	if err := json.Unmarshal(v[:len(v)-4], &e); err != nil {
 		return e, damaged(s.path, fmt.Sprintf("event %x can not be read", key), err)

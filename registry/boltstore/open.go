@@ -35,7 +35,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("preparing the store %s: %w", path, plain(err))
 	}
 	s := &Store{path: path, db: db, changes: make(chan change), closing: make(chan struct{})}
-	if err := s.openCodec(); err != nil {
+	if err := s.openPacker(); err != nil {
 		_ = db.Close() // the first error says more
 		return nil, err
 	}

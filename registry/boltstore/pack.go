@@ -1,42 +1,13 @@
 package boltstore
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"time"
 
+	"muster/internal/pack"
 	"muster/registry"
 )
-
-// noDictionary begins the value of a node that was compressed without one.
-const noDictionary = 0
-
-// errChecksum is damage to one value.
-var errChecksum = errors.New("its checksum does not fit")
-
-// pack is a node as it is stored. The compressed form has a checksum.
-func (s *Store) pack(ctx context.Context, n *registry.Node) []byte {
-	record := registry.AppendRecord(make([]byte, 0, 16<<10), n)
-	if s.codec.Load().number == noDictionary {
-		s.sample(ctx, n, record)
-	}
-	c := s.codec.Load()
-	return c.enc.EncodeAll(record, []byte{c.number})
-}
-
-func (s *Store) unpack(value []byte) (registry.Node, error) {
-	c := s.codec.Load()
-	if len(value) == 0 || value[0] > c.number {
-		return registry.Node{}, errors.New("it is compressed in a way that this version does not know")
-	}
-	record, err := c.dec.DecodeAll(value[1:], nil)
-	if err != nil {
-		return registry.Node{}, errChecksum
-	}
-	return registry.ParseRecord(record)
-}
 
 // seenKey is the key of the times of one section; without a source it is what
 // the keys of all sections of a node begin with.
@@ -58,7 +29,7 @@ func packTimes(b registry.Beat) []byte {
 func unpackBeat(id registry.Identity, source registry.Source, v []byte) (registry.Beat, error) {
 	const short, long = 28, 36 // bytes, without and with what is learnt
 	if len(v) != short && len(v) != long || binary.BigEndian.Uint32(v[len(v)-4:]) != crc32.ChecksumIEEE(v[:len(v)-4]) {
-		return registry.Beat{}, errChecksum
+		return registry.Beat{}, pack.ErrDamaged
 	}
 	b := registry.Beat{
 		Identity: id,

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"muster/internal/pack"
 	"muster/registry"
 )
 
@@ -30,8 +30,7 @@ type Store struct {
 	path string
 	db   *bolt.DB
 
-	codec   atomic.Pointer[codec]
-	sampler sampler
+	packer *pack.Packer
 
 	changes   chan change
 	closing   chan struct{} // closed by Close
@@ -41,6 +40,7 @@ type Store struct {
 var (
 	_ registry.Store  = (*Store)(nil)
 	_ registry.Keeper = (*Store)(nil)
+	_ registry.Packed = (*Store)(nil)
 )
 
 // errClosed is what a change gets that comes after Close.
@@ -56,7 +56,7 @@ func (s *Store) puts(ctx context.Context, nodes []registry.Node) []write {
 	var writes []write
 	for i := range nodes {
 		n := &nodes[i]
-		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: s.pack(ctx, n)})
+		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: registry.Pack(ctx, s.packer, n)})
 		for source, section := range n.Sections {
 			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
 		}
@@ -104,28 +104,52 @@ func (s *Store) Delete(ctx context.Context, ids ...registry.Identity) error {
 
 // Load implements [registry.Store].
 func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
+	return s.LoadPacked(ctx, func(read func() (registry.Node, error)) error {
+		n, err := read()
+		if err != nil {
+			return err
+		}
+		return add(n)
+	})
+}
+
+// Packer implements [registry.Packed].
+func (s *Store) Packer() *pack.Packer { return s.packer }
+
+// LoadPacked implements [registry.Packed].
+func (s *Store) LoadPacked(ctx context.Context, add func(read func() (registry.Node, error)) error) error {
 	return s.view(func(tx *bolt.Tx) error {
 		seen := tx.Bucket(seenBucket).Cursor()
 		return tx.Bucket(nodeBucket).ForEach(func(key, value []byte) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n, err := s.unpack(value)
-			if err != nil || n.Identity.Key() != string(key) {
-				return damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
-			}
-			s.sampleLoaded(&n)
-			prefix := seenKey(n.Identity, "")
+			id := registry.Identity(key)
+			var beats []registry.Beat
+			prefix := seenKey(id, "")
 			for k, v := seen.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = seen.Next() {
-				beat, err := unpackBeat(n.Identity, registry.Source(k[len(prefix):]), v)
+				beat, err := unpackBeat(id, registry.Source(k[len(prefix):]), v)
 				if err != nil {
 					return damaged(s.path, fmt.Sprintf("the times of %q can not be read", key), err)
 				}
-				n = n.Touched(beat)
+				beats = append(beats, beat)
 			}
-			return add(n)
+			packed := bytes.Clone(value) // the file's memory is not ours
+			return add(func() (registry.Node, error) { return s.read(id, packed, beats) })
 		})
 	})
+}
+
+// read makes a node of what is stored under a key.
+func (s *Store) read(key registry.Identity, packed []byte, beats []registry.Beat) (registry.Node, error) {
+	n, err := registry.Unpack(s.packer, packed)
+	if err != nil || n.Identity.Key() != string(key) {
+		return n, damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
+	}
+	for _, beat := range beats {
+		n = n.Touched(beat)
+	}
+	return n, nil
 }
 
 // Keep implements [registry.Keeper].
@@ -154,7 +178,6 @@ func (s *Store) Close() error {
 	}
 	close(s.closing)
 	s.committed.Wait()
-	s.codec.Load().dec.Close()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("closing the store %s: %w", s.path, plain(err))
 	}
