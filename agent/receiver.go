@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/internal/bus"
+	"muster/internal/pki"
 	"muster/internal/wire"
 	"muster/registry"
 )
@@ -18,6 +19,7 @@ import (
 // registrar stores registrations; [registry.Registry] is one.
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 
@@ -148,6 +150,10 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	receipt, err := r.Registry.Register(ctx, reg)
 	if f, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refusedBody(f), nil // the registry has recorded it
+	}
+	if err == nil && m.Proof.Certificate != nil {
+		reg.Facts = pki.TrustedFacts(m.Proof.Certificate)
+		err = r.Registry.Trust(ctx, reg)
 	}
 	if err != nil {
 		return receiptBody{}, err

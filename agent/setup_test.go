@@ -143,6 +143,7 @@ func (s *site) registry(reg registrar) (stop func() error) {
 
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 

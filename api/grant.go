@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"muster/internal/pki"
 	"muster/registry"
 )
 
@@ -33,6 +34,24 @@ func (p Principal) speaksFor(identity string) error {
 		Identity: identity, Reason: "wrong_sender",
 		Detail: fmt.Sprintf("%s may not register as %q", p.Name, cut(identity, 60)),
 	}
+}
+
+// trusts takes out of a registration the trusted facts that p may vouch for: a
+// node's certificate says its own, forwarders and administrators say them of
+// others. nil: nothing is said; empty: that there are none.
+func (p Principal) trusts(reg *registry.Registration) map[string]any {
+	switch {
+	case p.Role == NodeRole && p.cert != nil:
+		if facts := pki.TrustedFacts(p.cert); facts != nil {
+			return facts
+		}
+		return map[string]any{}
+	case p.Role == Forwarder, p.Role == Admin:
+		facts := reg.Trusted
+		reg.Trusted = nil
+		return facts
+	}
+	return nil
 }
 
 // anyFits reports whether a name fits one of the patterns, in which * stands

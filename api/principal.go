@@ -93,7 +93,7 @@ func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
 	if name == "" {
 		return Principal{}, fail(http.StatusUnauthorized, "the certificate carries no name")
 	}
-	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert"}
+	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert", cert: cert}
 	if role, ok := bestFor(s.Roles, name); ok {
 		p.Role = role
 	}

@@ -96,9 +96,14 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
+	trusted := p.trusts(&reg)
 	receipt, err := s.Registry.Register(ctx, reg)
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refused(refusal), nil
+	}
+	if err == nil && trusted != nil {
+		reg.Facts = trusted
+		err = s.Registry.Trust(ctx, reg)
 	}
 	if err != nil {
 		return verdict{}, fmt.Errorf("%s was not stored: %w", reg.Identity, err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,5 +55,6 @@ type Principal struct {
 	// any.
 	For []string
 
-	sight *registry.Sight // what it may see; nil: everything
+	sight *registry.Sight   // what it may see; nil: everything
+	cert  *x509.Certificate // what proves it; nil: no certificate does
 }

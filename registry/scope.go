@@ -39,7 +39,7 @@ func (s Scope) Sight() (*Sight, error) {
 		if rest, ok := strings.CutPrefix(pattern, "trusted."); ok {
 			tree, text = v.trusted, rest
 		}
-		parts := splitPath(text)
+		parts := strings.Split(strings.Join(splitPath(text), "."), ".")
 		if slices.Contains(parts, "") {
 			return nil, fmt.Errorf("the pattern %s of facts has an empty part", quoted(pattern))
 		}
@@ -78,7 +78,7 @@ func (v volatility) only(facts map[string]any) map[string]any {
 	kept := map[string]any{}
 	for k, value := range facts {
 		below, whole := v.under(k)
-		if whole || strings.Contains(k, ".") && v.holds(splitPath(k)) {
+		if whole || strings.Contains(k, ".") && v.holds(strings.Split(k, ".")) {
 			kept[k] = value
 			continue
 		}
@@ -142,14 +142,20 @@ func (v *Sight) path(p query.Path) bool {
 	default:
 		return false
 	}
-	keys := []string{}
+	keys, _ := namesIn(p) // what follows is seen only if everything from there on is
+	return tree.holds(keys)
+}
+
+// namesIn are the keys with which a path begins, those with dots as the paths
+// that they look like; whole: there is nothing else in it.
+func namesIn(p query.Path) (keys []string, whole bool) {
 	for _, step := range p.Steps {
 		if step.Kind != "name" || step.Pos >= 0 {
-			break // the rest is seen only if everything from here on is
+			return keys, false
 		}
-		keys = append(keys, step.Key)
+		keys = append(keys, strings.Split(step.Key, ".")...)
 	}
-	return tree.holds(keys)
+	return keys, true
 }
 
 // Found is a node of an answer as the reader sees it. Whether it is there is
@@ -173,11 +179,12 @@ func (v *Sight) hides(p query.Path) bool {
 	default:
 		return false
 	}
-	for _, step := range p.Steps {
-		if step.Kind != "name" || step.Pos >= 0 {
-			return false // it may lead to several
-		}
-		below, whole := tree.under(step.Key)
+	keys, only := namesIn(p)
+	if !only {
+		return false // it may lead to several
+	}
+	for _, key := range keys {
+		below, whole := tree.under(key)
 		if whole {
 			return false
 		}
