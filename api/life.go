@@ -62,6 +62,7 @@ func (s *Server) mark(c echo.Context, change func(ctx context.Context, id, by st
 	if err != nil {
 		return err
 	}
+	note(c, "", 1)
 	return writeJSON(c, http.StatusOK, map[string]any{"identity": n.Identity, "state": n.State})
 }
 
@@ -133,6 +134,7 @@ func (s *Server) missing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), answer.Count)
 	nodes := make([]silent, len(answer.Nodes))
 	for i, n := range answer.Nodes {
 		nodes[i] = silent{Identity: n.Identity, State: n.State, RenamedTo: n.RenamedTo, Collectives: n.Collectives}

@@ -70,6 +70,7 @@ func (s *Server) values(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), len(answer.Nodes))
 	counts, missing := map[string]int{}, 0
 	for i := range answer.Nodes {
 		n := answer.Nodes[i].Node()

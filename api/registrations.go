@@ -58,6 +58,7 @@ func (s *Server) register(c echo.Context) error {
 		out.Results = append(out.Results, v)
 		return nil
 	})
+	note(c, "", out.Accepted)
 	status := http.StatusOK
 	switch {
 	case err != nil:

@@ -37,6 +37,7 @@ func (s *Server) rows(ctx context.Context, c echo.Context, a *ask, q *query.Quer
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), len(table.Rows))
 	out := tabled{
 		Count: len(table.Rows), Complete: true, Warnings: append([]string{}, table.Warnings...),
 		Columns: table.Columns, Rows: make([][]any, len(table.Rows)),

@@ -43,10 +43,12 @@ func (s *Server) search(c echo.Context) error {
 	if asksForRows(q) {
 		return s.rows(ctx, c, a, q)
 	}
+	note(c, a.text(), 0)
 	f, err := find(ctx, s.seen(c), a, q)
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), f.Total)
 	return f.write(c, a.format)
 }
 

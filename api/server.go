@@ -72,11 +72,18 @@ type Config struct {
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
 
-	Saved    map[string]string // saved queries, @name
-	Deadline time.Duration     // for one answer; 0: 5 s
-	InFlight int               // requests of one principal at a time; 0: 256
-	Now      func() time.Time  // nil: time.Now
-	Log      *slog.Logger      // nil: slog.Default()
+	Audit          Auditor           // nil: nothing is kept
+	AuditRequired  bool              // nothing is done that would not be kept
+	AuditQuestions bool              // searches are kept too, not only what changes something
+	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
+
+	Saved          map[string]string // saved queries, @name
+	Deadline       time.Duration     // for one answer; 0: 5 s
+	InFlight       int               // requests of one principal at a time; 0: 256
+	Rate           float64           // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
+	BytesPerMinute int64             // of bodies, likewise; 0: 64 MiB
+	Now            func() time.Time  // nil: time.Now
+	Log            *slog.Logger      // nil: slog.Default()
 }
 
 // Server is the HTTP side of a registry. It is an [http.Handler].
@@ -88,6 +95,7 @@ type Server struct {
 	routes  []route
 	metrics *metrics
 	flights *flights
+	rates   rates
 	words   vocabularies
 	packers packers
 	scoped  scopedNames
@@ -118,13 +126,26 @@ func New(c Config) (*Server, error) {
 	if c.InFlight == 0 {
 		c.InFlight = 256
 	}
+	if c.Rate == 0 {
+		c.Rate = usualRate
+	}
+	if c.BytesPerMinute == 0 {
+		c.BytesPerMinute = usualBytes
+	}
+	if c.Secret == nil {
+		about, err := registry.Redaction{}.About()
+		if err != nil {
+			return nil, fmt.Errorf("serve HTTP: %w", err)
+		}
+		c.Secret = about
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Life == nil {
 		c.Life, _ = c.Registry.(Life)
 	}
-	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight), closing: make(chan struct{})}
+	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight), closing: make(chan struct{}), rates: rates{now: c.Now}}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -38,6 +38,7 @@ func (s *Server) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), 0)
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
 	out := &eventStream{response: c.Response(), control: http.NewResponseController(c.Response())}
