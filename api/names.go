@@ -26,11 +26,11 @@ func (s *Server) facts(c echo.Context) error {
 	if _, err := oneOf(c); err != nil {
 		return err
 	}
-	names, err := s.Registry.Names()
+	names, err := s.seen(c).Names()
 	if err != nil {
 		return err
 	}
-	known, err := s.Registry.Facts()
+	known, err := s.seen(c).Facts()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (s *Server) classes(c echo.Context) error {
 	if _, err := oneOf(c); err != nil {
 		return err
 	}
-	names, err := s.Registry.Names()
+	names, err := s.seen(c).Names()
 	if err != nil {
 		return err
 	}
@@ -84,16 +84,17 @@ func (s *Server) values(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	found, err := s.histogram(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states}, path)
+	found, err := histogram(ctx, s.seen(c), registry.Discovery{Query: q, Collectives: a.collectives, States: a.states}, path)
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), found.Nodes)
 	values := make([]valued, len(found.Counts))
 	for i, c := range found.Counts {
 		text, err := json.Marshal(c.Value)
@@ -112,11 +113,11 @@ func (s *Server) values(c echo.Context) error {
 }
 
 // histogram counts what [field] has of each node.
-func (s *Server) histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error) {
+func histogram(ctx context.Context, r Registry, d registry.Discovery, path string) (registry.Values, error) {
 	if !slices.Contains(nodeKeys, path) {
-		return s.Registry.Histogram(ctx, d, path)
+		return r.Histogram(ctx, d, path)
 	}
-	answer, err := s.Registry.Find(ctx, d)
+	answer, err := r.Find(ctx, d)
 	if err != nil {
 		return registry.Values{}, err
 	}

@@ -55,7 +55,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
-	nodes = d.page(r.ordered(d, nodes))
+	nodes = page(d, r.ordered(d, nodes))
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
@@ -177,6 +177,11 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
 func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
+	return ordered(d, nodes, func(n *Head) Identity { return n.Identity }, func(p query.Path) func(*Head) *query.Document { return r.view(d, []query.Path{p}) })
+}
+
+// ordered is that for whatever shows documents to who looks at one path.
+func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func(query.Path) func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -185,15 +190,15 @@ func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
 	}
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
-		view := r.view(d, []query.Path{c.Path})
+		document := view(c.Path)
 		for _, n := range nodes {
-			if values := c.Path.Values(view(n)); len(values) > 0 {
-				keys[n.Identity] = values[0]
+			if values := c.Path.Values(document(n)); len(values) > 0 {
+				keys[identity(n)] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b *Head) int {
-			x, hasX := keys[a.Identity]
-			y, hasY := keys[b.Identity]
+		slices.SortStableFunc(nodes, func(a, b T) int {
+			x, hasX := keys[identity(a)]
+			y, hasY := keys[identity(b)]
 			switch {
 			case hasX != hasY && hasX: // nodes without a value come last, either way
 				return -1
@@ -209,7 +214,7 @@ func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
 }
 
 // page cuts nodes to what is wanted of them.
-func (d Discovery) page(nodes []*Head) []*Head {
+func page[T any](d Discovery, nodes []T) []T {
 	limit := len(nodes)
 	if d.aboutNodes() {
 		nodes = nodes[min(d.Query.Offset, len(nodes)):]
