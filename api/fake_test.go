@@ -136,6 +136,17 @@ func (f *fake) Names() (registry.Names, error) {
 	}, f.err
 }
 
+func (f *fake) Vocabulary() (query.Vocabulary, error) {
+	names, err := f.Names()
+	return query.Vocabulary{Names: func(kind string) map[string]int {
+		counts := map[string]int{}
+		for _, c := range map[string][]registry.Count{"fact": names.Facts, "class": names.Classes}[kind] {
+			counts[c.Name] = c.Nodes
+		}
+		return counts
+	}}, err
+}
+
 func (f *fake) Facts() ([]index.Fact, error) {
 	return []index.Fact{{Path: "customer", Types: []string{"text"}, Nodes: 3, Values: 2}}, f.err
 }
