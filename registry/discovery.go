@@ -213,19 +213,7 @@ func (d Discovery) ordered(nodes []*Head) []*Head {
 				keys[n.Identity] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b *Head) int {
-			x, hasX := keys[a.Identity]
-			y, hasY := keys[b.Identity]
-			switch {
-			case hasX != hasY && hasX: // nodes without a value come last, either way
-				return -1
-			case hasX != hasY:
-				return 1
-			case c.Desc:
-				return compareValues(y, x)
-			}
-			return compareValues(x, y)
-		})
+		slices.SortStableFunc(nodes, func(a, b *Head) int { return d.Query.Order(c, keys[a.Identity], keys[b.Identity]) })
 	}
 	return nodes
 }
