@@ -184,6 +184,7 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 		r.conf.Log.Warn("could not record that a node was forgotten", "node", id, "error", err)
 	}
 	r.machines.forget(n.node())
+	r.restless.forget(id.Key())
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true
 }
