@@ -67,6 +67,12 @@ func (a *app) newClient() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientOf(c, running)
+}
+
+// clientOf asks whom the settings name, else the server that runs here; nil:
+// none is known to.
+func clientOf(c config, running *runFile) (*client, error) {
 	if len(c.Servers) == 0 {
 		c.Servers = []string{defaultServer}
 		if running != nil {
@@ -87,6 +93,7 @@ func (a *app) newClient() (*client, error) {
 		}
 	}
 	cl := &client{servers: c.Servers}
+	var err error
 	if cl.token, err = readSecret(c.TokenFile); err != nil {
 		return nil, fmt.Errorf("reading the token: %w", err)
 	}

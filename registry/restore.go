@@ -109,7 +109,11 @@ func inParallel(feed func(put func(Node) error) error, take func(Node) (bool, er
 	for range restorers {
 		workers.Go(func() {
 			for n := range work {
-				did, err := take(n)
+				var did bool
+				err := untilCurrent(func() (err error) {
+					did, err = take(n)
+					return err
+				})
 				mu.Lock()
 				failed = errors.Join(failed, err)
 				if did {
