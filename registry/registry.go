@@ -62,6 +62,7 @@ type Registry struct {
 	life     life
 	events   events
 	machines machines
+	restless restless
 	volatile volatility
 	printer  printer
 	redact   redactor
