@@ -45,7 +45,11 @@ func newPuppet(t *testing.T, settings string) puppet {
 
 func (p puppet) write(t *testing.T, name, text string) string {
 	t.Helper()
-	path := filepath.Join(p.conf, name)
+	return write(t, filepath.Join(p.conf, name), text)
+}
+
+func write(t *testing.T, path, text string) string {
+	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
