@@ -22,6 +22,7 @@ type Life interface {
 	Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error
 	Deactivate(ctx context.Context, id, by string) error
 	Reactivate(ctx context.Context, id, by string) error
+	Retire(ctx context.Context, id, by string, at time.Time) error
 	Thaw()
 	Backup(context.Context, io.Writer) error
 	Restore(context.Context, io.ReadSeeker) (registry.Restored, error)

@@ -89,14 +89,13 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 			return accepted(proven, receipt, err)
 		}
 	}
-	from := strings.TrimSpace(p.Name + " " + c.RealIP())
 	reg, err := registry.DecodeRegistration(body)
 	reg.Body = body
 	if err == nil {
 		err = s.vouch(p, &reg)
 	}
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
-		refusal.From, refusal.At = from, s.Now()
+		refusal.From, refusal.At = from(c), s.Now()
 		s.Registry.Refuse(*refusal)
 		return refused(refusal), nil
 	}
@@ -120,30 +119,45 @@ func accepted(reg registry.Registration, receipt registry.Receipt, err error) (v
 	}, nil
 }
 
+// from is who sent a request, as refusals are listed.
+func from(c echo.Context) string {
+	return strings.TrimSpace(principalOf(c).Name + " " + c.RealIP())
+}
+
 // vouch puts into a registration who has proven what: a node speaks for
 // itself, a forwarder for others, and an administrator brings documents.
 func (s *Server) vouch(p Principal, reg *registry.Registration) error {
-	switch p.Role {
-	case NodeRole:
-		if reg.Identity == "" {
-			reg.Identity = p.Name
-		}
-		if !strings.EqualFold(reg.Identity, p.Name) {
-			return &registry.Refusal{
-				Identity: reg.Identity, Reason: "wrong_sender",
-				Detail: fmt.Sprintf("%s may not register as %q", p.Name, cut(reg.Identity, 60)),
-			}
-		}
-		reg.Source, reg.Auth = registry.Daemon, p.Auth
-	case Forwarder:
-		reg.Source, reg.Auth = registry.Daemon, "forwarder "+p.Name
-	default:
-		reg.Source, reg.Auth = registry.Import, p.Auth
-		if p.Auth == "open" {
-			reg.Auth = ""
-		}
+	if reg.Identity == "" && p.Role == NodeRole {
+		reg.Identity = p.Name
 	}
-	return nil
+	reg.Source, reg.Auth = registry.Daemon, p.vouches()
+	if p.Role != NodeRole && p.Role != Forwarder {
+		reg.Source = registry.Import
+	}
+	return p.maySpeakFor(reg.Identity)
+}
+
+// maySpeakFor reports whether what a principal says of a node may be believed.
+// The error is a [*registry.Refusal], not recorded yet.
+func (p Principal) maySpeakFor(identity string) error {
+	if p.Role != NodeRole || strings.EqualFold(identity, p.Name) {
+		return nil
+	}
+	return &registry.Refusal{
+		Identity: identity, Reason: "wrong_sender",
+		Detail: fmt.Sprintf("%s may not register as %q", p.Name, cut(identity, 60)),
+	}
+}
+
+// vouches is how the identity of a node is proven of which a principal speaks.
+func (p Principal) vouches() string {
+	switch {
+	case p.Role == Forwarder:
+		return "forwarder " + p.Name
+	case p.Auth == "open":
+		return ""
+	}
+	return p.Auth
 }
 
 func refused(r *registry.Refusal) verdict {

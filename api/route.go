@@ -43,6 +43,7 @@ func (s *Server) table() []route {
 	neighbours := []Role{Neighbour, Admin}
 	operate := []Role{Operator, Admin}
 	admin := []Role{Admin}
+	known := Roles()
 	tell := []Role{Admin, Forwarder, NodeRole}
 	return []route{
 		{"GET", "/v1/search", ask, 0, s.search},
@@ -69,6 +70,11 @@ func (s *Server) table() []route {
 		{"GET", neighbourPath, neighbours, 0, s.alive(s.heads)},
 		{"POST", neighbourPath, neighbours, maxAsk, s.alive(s.pass)},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
+		{"POST", "/pdb/cmd/v1", tell, maxRegistrations, s.command},
+		{"GET", "/pdb/meta/v1/version", known, 0, s.pdbVersion},
+		{"GET", "/pdb/meta/v1/server-time", known, 0, s.pdbTime},
+		{"GET", "/status/v1/services", known, 0, s.pdbStatus},
+		{"GET", "/status/v1/services/puppetdb-status", known, 0, s.pdbStatus},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},
 		{"POST", "/v1/renew", anyone, maxCertify, s.renew},

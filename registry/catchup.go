@@ -268,6 +268,9 @@ func (c *catching) merged(node, theirs *Node, h *heard) (result Node, newest tim
 			result = result.without(byOperator, reactivated)
 		}
 		result = result.with(source, &next)
+		if source.speaks() {
+			result = result.revived(&next)
+		}
 		if source == Daemon && len(node.Sections) > 0 {
 			result = c.collided(result, old, &next, h)
 		}
@@ -278,7 +281,7 @@ func (c *catching) merged(node, theirs *Node, h *heard) (result Node, newest tim
 
 // takenOver are the sections that are taken from neighbours, in this order:
 // marks are judged by what the node itself said last.
-var takenOver = []Source{Trusted, Import, Report, Catalog, PuppetFacts, Daemon, byOperator, reactivated, renamed, collision}
+var takenOver = []Source{Trusted, Import, Report, Catalog, PuppetFacts, Daemon, byOperator, reactivated, retired, renamed, collision}
 
 // takes reports whether a neighbour's section is better than what is known.
 func (r *Registry) takes(node *Head, source Source, theirs *Section, h *heard) bool {
@@ -288,6 +291,8 @@ func (r *Registry) takes(node *Head, source Source, theirs *Section, h *heard) b
 		return theirs.Received.After(latest(node.received(byOperator), node.received(reactivated)))
 	case source == renamed:
 		return old == nil && theirs.Received.After(latest(node.received(Daemon), node.received(reactivated)))
+	case source == retired:
+		return old == nil && theirs.Received.After(node.received(reactivated)) && !node.saidAfter(theirs.Sent)
 	case source == collision:
 		return theirs.Received.After(node.received(collision)) && h.age(theirs.Received) < 3*node.interval(rule)
 	case !source.speaks() && source != Trusted:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -39,13 +40,49 @@ func (r *Registry) Reactivate(ctx context.Context, id, by string) error {
 		if n.Deactivated == nil && n.RenamedTo == "" {
 			return *n
 		}
-		undone := n.without(byOperator, renamed)
+		undone := n.without(byOperator, retired, renamed)
 		return undone.with(reactivated, &Section{Auth: by, Changed: now, Received: now})
 	})
 	if err == nil {
 		r.conf.Log.Info("a node was reactivated", "node", id, "by", by)
 	}
 	return err
+}
+
+// Retire takes a node out of what readers get until it is heard of again, as
+// one who cleans up after it says at a time of their own clock. It does nothing
+// where the node spoke after that, or is deactivated already. Errors are those
+// of [Registry.Deactivate].
+func (r *Registry) Retire(ctx context.Context, id, by string, at time.Time) error {
+	now := stamp(r.conf.Now())
+	at = stamp(at)
+	if at.IsZero() || at.After(now.Add(maxSkew)) {
+		at = now
+	}
+	return r.mark(ctx, id, "deactivating", func(n *Node) Node {
+		if n.Deactivated != nil || n.Head().saidAfter(at) {
+			return *n
+		}
+		return n.with(retired, &Section{Auth: by, Sent: at, Changed: now, Received: now})
+	})
+}
+
+// saidAfter reports whether any source spoke of the node after a time.
+func (h *Head) saidAfter(at time.Time) bool {
+	return slices.ContainsFunc(h.parts, func(p part) bool {
+		return p.source.speaks() && orDefault(p.sent, p.received).After(at)
+	})
+}
+
+// said is when the section was said: by the sender's clock, if that is known.
+func (s *Section) said() time.Time { return orDefault(s.Sent, s.Received) }
+
+// revived takes off the mark of [Registry.Retire] if a section was said later.
+func (n Node) revived(next *Section) Node {
+	if s := n.Sections[retired]; s != nil && next.said().After(s.Sent) {
+		return n.without(retired)
+	}
+	return n
 }
 
 // markRenamed marks a node whose machine has begun to register under another

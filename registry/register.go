@@ -67,7 +67,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	}
 	next.learn(source, old, h)
 	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if head != nil && head.Deactivated != nil {
+	if head.part(byOperator) != nil {
 		receipt.Warnings = append(slices.Clip(receipt.Warnings), head.deactivatedWarning())
 	}
 	if old != nil && old.hash == next.Hash && old.auth == next.Auth {
@@ -78,6 +78,9 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		node = head.node()
 	}
 	changed := node.with(source, next)
+	if source.speaks() {
+		changed = changed.revived(next)
+	}
 	if source == Daemon {
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
@@ -108,12 +111,12 @@ func (r *Registry) again(ctx context.Context, head *Head, source Source, next *S
 	if !source.speaks() {
 		return nil
 	}
-	marked := head.part(renamed) != nil || head.part(collision) != nil
+	marked := head.part(renamed) != nil || head.part(collision) != nil || head.part(retired) != nil
 	if !marked && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}
 	node := touched.node()
-	settled := r.settled(*node, next.Received, h)
+	settled := r.settled(*node, next.Received, h).revived(next)
 	if len(settled.Sections) == len(node.Sections) && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}

@@ -26,6 +26,7 @@ const (
 	reactivated Source = "reactivated" // that this was undone: a neighbour may not know it yet
 	renamed     Source = "renamed"     // Auth is the node's new identity
 	collision   Source = "collision"   // Warnings say who collides
+	retired     Source = "retired"     // Auth is who says so, Sent when; until the node is heard of after that
 )
 
 // speaks reports whether a section of this source shows that the node is alive.
