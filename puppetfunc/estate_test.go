@@ -1,10 +1,11 @@
-//go:build peers
+//go:build puppetserver && peers
 
 package puppetfunc_test
 
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -58,8 +59,11 @@ webserver: { client-auth: want, ssl-host: "127.0.0.1", ssl-port: PORT,
   ssl-ca-cert: "DIR/conf/ssl/certs/ca.pem", ssl-crl-path: "DIR/conf/ssl/crl.pem" }
 web-router-service: { "puppetlabs.services.master.master-service/master-service": "/puppet",
   "puppetlabs.trapperkeeper.services.status.status-service/status-service": "/status" }
+metrics: { server-id: localhost, registries: { puppetserver: { } } }
+http-client: { }
+profiler: { }
 jruby-puppet: { ruby-load-path: [/usr/lib/puppetserver/ruby/vendor_ruby], gem-home: "DIR/var/gems",
-  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: 1,
+  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: 1, compile-mode: off,
   server-conf-dir: "DIR/conf", server-code-dir: "DIR/code", server-var-dir: "DIR/var", server-run-dir: "DIR/run", server-log-dir: "DIR/log" }
 authorization: { version: 1, rules: [
   { match-request: { path: "/status", type: path }, allow-unauthenticated: true, sort-order: 1, name: status },
@@ -68,7 +72,7 @@ authorization: { version: 1, rules: [
   { match-request: { path: "/", type: path }, deny: "*", sort-order: 999, name: "deny all" } ] }
 `
 
-const logback = `<configuration><appender name="S" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%level %logger{1} %m%n</pattern></encoder></appender>
+const logback = `<configuration><appender name="S" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%level %logger{1} %m%n%nopex</pattern></encoder></appender>
 <root level="warn"><appender-ref ref="S"/></root></configuration>
 `
 
@@ -111,7 +115,8 @@ func (e *estate) start(t *testing.T, name string, args ...string) *exec.Cmd {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // it is killed
+		err := cmd.Wait()
+		fmt.Fprintf(e.log, "%s ended: %v\n", name, err)
 		close(ended)
 	}()
 	t.Cleanup(func() {
@@ -153,11 +158,11 @@ func (e *estate) startPuppetserver(t *testing.T) {
 	e.write(t, "services.d/bootstrap.cfg", services)
 	e.write(t, "conf.d/puppetserver.conf", serverConf)
 	e.write(t, "logback.xml", logback)
-	e.start(t, "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
+	e.start(t, "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-BytecodeVerificationRemote", "-Djava.io.tmpdir="+e.dir, "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
 		"-cp", "/usr/share/puppetserver/puppetserver.jar", "clojure.main", "-m", "puppetlabs.trapperkeeper.main",
 		"--config", filepath.Join(e.dir, "conf.d"), "--bootstrap-config", filepath.Join(e.dir, "services.d"))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.ca.pool()}}, Timeout: 5 * time.Second}
-	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		answer, err := client.Get("https://127.0.0.1:" + e.port + "/status/v1/simple")
 		if err == nil {
 			var body bytes.Buffer
@@ -167,7 +172,7 @@ func (e *estate) startPuppetserver(t *testing.T) {
 				return
 			}
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || strings.Contains(e.log.String(), "java ended: ") {
 			t.Fatalf("the puppetserver does not run: %v\n%s", err, e.log)
 		}
 	}
