@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/internal/bus"
+	"muster/internal/pki"
 	"muster/internal/wire"
 	"muster/registry"
 )
@@ -19,6 +20,7 @@ import (
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
 	Repeated(ctx context.Context, r registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 
@@ -141,6 +143,9 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	proven, err := r.proven(m)
 	if err == nil {
 		if receipt, known, err := r.Registry.Repeated(ctx, proven); known {
+			if err == nil { // the certificate may be a new one
+				err = r.trust(ctx, proven, m)
+			}
 			return acceptedBody(receipt), err
 		}
 	}
@@ -159,10 +164,22 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	if f, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refusedBody(f), nil // the registry has recorded it
 	}
+	if err == nil {
+		err = r.trust(ctx, reg, m)
+	}
 	if err != nil {
 		return receiptBody{}, err
 	}
 	return acceptedBody(receipt), nil
+}
+
+// trust stores what the certificate of a message says of the node.
+func (r Receiver) trust(ctx context.Context, reg registry.Registration, m wire.Opened) error {
+	if m.Proof.Certificate == nil {
+		return nil
+	}
+	reg.Facts = pki.TrustedFacts(m.Proof.Certificate)
+	return r.Registry.Trust(ctx, reg)
 }
 
 func acceptedBody(receipt registry.Receipt) receiptBody {

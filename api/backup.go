@@ -50,6 +50,7 @@ func (s *Server) restore(c echo.Context) (err error) {
 	if err != nil {
 		return fail(http.StatusBadRequest, "%v", err)
 	}
+	note(c, "", done.Changed)
 	return writeJSON(c, http.StatusOK, done)
 }
 

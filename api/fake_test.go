@@ -35,6 +35,7 @@ type fake struct {
 	mu         sync.Mutex
 	asked      []registry.Discovery
 	registered []registry.Registration
+	trusted    []registry.Registration
 	refusals   []registry.Refusal
 }
 
@@ -104,6 +105,13 @@ func (f *fake) Register(_ context.Context, r registry.Registration) (registry.Re
 
 func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
 	return registry.Receipt{}, false, nil
+}
+
+func (f *fake) Trust(_ context.Context, r registry.Registration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trusted = append(f.trusted, r)
+	return f.err
 }
 
 func (f *fake) Refuse(r registry.Refusal) {

@@ -60,7 +60,7 @@ func (s *Server) hiera(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
 	out := map[string]any{}
-	n, err := s.nodeNamed(ctx, name)
+	n, err := s.nodeNamed(c, name)
 	if f, ok := errors.AsType[*Failure](err); ok && f.status == http.StatusNotFound {
 		id, err := registry.ParseIdentity(name)
 		if err != nil {
@@ -75,7 +75,7 @@ func (s *Server) hiera(c echo.Context) error {
 		}
 	}
 	for key, k := range s.Hiera {
-		values, err := s.hieraValues(ctx, k, n)
+		values, err := s.hieraValues(ctx, s.seen(c), k, n)
 		if missing, ok := errors.AsType[*missingValue](err); ok {
 			s.log.Warn("a key of Hiera's is left out", "key", key, "node", n.Identity, "reason", missing.Error())
 			continue
@@ -93,7 +93,7 @@ type missingValue struct{ identity, path string }
 
 func (m *missingValue) Error() string { return m.identity + " has no " + m.path }
 
-func (s *Server) hieraValues(ctx context.Context, k HieraKey, n *registry.Node) ([]any, error) {
+func (s *Server) hieraValues(ctx context.Context, seen Registry, k HieraKey, n *registry.Node) ([]any, error) {
 	named := map[string]any{}
 	for name, path := range k.Bind {
 		value := field(n, path)
@@ -106,7 +106,7 @@ func (s *Server) hieraValues(ctx context.Context, k HieraKey, n *registry.Node) 
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.Registry.Find(ctx, registry.Discovery{Query: q, Compiled: k.Compiled})
+	answer, err := seen.Find(ctx, registry.Discovery{Query: q, Compiled: k.Compiled})
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
+
+	"muster/registry"
 )
 
 // Role is what a principal may do. The table of routes says which roles each
@@ -48,4 +51,11 @@ type Principal struct {
 	// Auth is how the name was proven: "cert", "token NAME", or "open" where
 	// nothing was asked for. A registration is kept with it.
 	Auth string
+
+	// For are patterns of the identities that a forwarder may speak for; empty:
+	// any.
+	For []string
+
+	sight *registry.Sight   // what it may see; nil: everything
+	cert  *x509.Certificate // what proves it; nil: no certificate does
 }

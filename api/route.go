@@ -90,7 +90,11 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			p := principalOf(c)
-			if !slices.Contains(r.roles, Anyone) {
+			anyone := slices.Contains(r.roles, Anyone)
+			if err := s.within(c, p, anyone); err != nil {
+				return err
+			}
+			if !anyone {
 				if !s.flights.take(p.Auth + " " + p.Name) {
 					return fail(http.StatusTooManyRequests, "%s has %d requests under way already", p.Name, s.InFlight)
 				}
@@ -100,8 +104,11 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			c.Request().Body = body
-			return next(c)
+			read := &counted{ReadCloser: body}
+			c.Request().Body = read
+			err = next(c)
+			s.rates.charge("bytes "+p.Auth+" "+p.Name, float64(read.read))
+			return err
 		}
 	}
 }

@@ -52,11 +52,13 @@ type serveConfig struct {
 	Store       string   `yaml:"store"`        // empty: the embedded store in data; mongodb://…
 	CertFile    string   `yaml:"cert_file"`    // TLS of HTTP and broker; empty: from the built-in CA
 	KeyFile     string   `yaml:"key_file"`
-	TLS         bool     `yaml:"tls"`        // also on loopback; off loopback it is always on
-	Puppet      string   `yaml:"puppet"`     // Puppet's ssl folder: nodes prove themselves with its certificates
-	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
-	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
-	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
+	TLS         bool     `yaml:"tls"`       // also on loopback; off loopback it is always on
+	Puppet      string   `yaml:"puppet"`    // Puppet's ssl folder: nodes prove themselves with its certificates
+	Operators   []string `yaml:"operators"` // certificate names that may act on nodes
+	Readers     []string `yaml:"readers"`   // certificate names that may ask, beside tokens; * stands for any letters but dots
+
+	Forwarders forwardersConfig       `yaml:"forwarders"` // puppetservers: may ask, and register nodes
+	Scopes     map[string]scopeConfig `yaml:"scopes"`     // what readers may see, by certificate name or role
 
 	Neighbours         []string `yaml:"neighbours"`           // registries that hear the same nodes: asked for what this one missed
 	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is

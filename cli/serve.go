@@ -86,7 +86,7 @@ func (a *app) serve(ctx context.Context, c config) error {
 		dir:   a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
 		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
-		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, saved: c.Saved,
+		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, scopes: scopes(c.Serve.Scopes), saved: c.Saved,
 		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
 		name: "registry", now: a.env.Now, log: log,

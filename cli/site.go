@@ -45,10 +45,11 @@ type siteConfig struct {
 	tls         bool   // on loopback too
 	certFile    string
 	keyFile     string
-	puppet      string   // Puppet's ssl folder
-	operators   []string // certificate names that may act on nodes
-	readers     []string // … that may ask over HTTP
-	forwarders  []string // … that may ask, and register any node
+	puppet      string           // Puppet's ssl folder
+	operators   []string         // certificate names that may act on nodes
+	readers     []string         // … that may ask over HTTP
+	forwarders  forwardersConfig // … that may ask, and register nodes
+	scopes      map[string]registry.Scope
 	saved       map[string]string
 	hiera       map[string]api.HieraKey
 	collectives []string

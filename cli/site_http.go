@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"muster/agent"
@@ -24,7 +26,7 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	}
 	roles := map[string]api.Role{}
 	for role, names := range map[api.Role][]string{
-		api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: s.forwarders, api.Neighbour: s.neighbourNames(),
+		api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: slices.Collect(maps.Keys(s.forwarders)), api.Neighbour: s.neighbourNames(),
 	} {
 		for _, name := range names {
 			if other, twice := roles[name]; twice {
@@ -35,7 +37,7 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	}
 	return api.New(api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
-		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
+		Roles: roles, Forwarders: s.forwarders, Scopes: s.scopes, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
 }

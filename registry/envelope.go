@@ -76,7 +76,14 @@ func decodeRegistration(r reader, reg *Registration) error {
 
 // unknown deals with a key that is not in the envelope.
 func (r reader) unknown(key string, reg *Registration) error {
-	for _, known := range envelope {
+	if key == string(Trusted) {
+		facts, err := r.facts()
+		if len(facts) > 0 {
+			reg.Trusted = facts
+		}
+		return err
+	}
+	for _, known := range append([]string{string(Trusted)}, envelope...) {
 		if strings.EqualFold(key, known) {
 			return &fault{ReasonDuplicate, fmt.Sprintf("the key %q is another spelling of %q", key, known)}
 		}
@@ -84,8 +91,6 @@ func (r reader) unknown(key string, reg *Registration) error {
 	switch {
 	case slices.Contains(ours, key):
 		// Written by AppendNode: what only a registry can say.
-	case strings.EqualFold(key, string(Trusted)):
-		reg.Warnings = append(reg.Warnings, "trusted facts come from the certificate or an operator, not from a registration: left out")
 	case len(reg.Warnings) < maxWarnings:
 		reg.Warnings = append(reg.Warnings, fmt.Sprintf("the key %s is not known: left out", quoted(key)))
 	}

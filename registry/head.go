@@ -181,6 +181,7 @@ type Found struct {
 
 	whole    *Node // nil: it is packed
 	compiled bool  // see [Discovery.Compiled]
+	sight    *Sight
 }
 
 // FoundWhole is an answer's entry for a node that is not packed.
@@ -198,5 +199,8 @@ func (f Found) Node() Node {
 	}
 	node := *n
 	node.State = f.State
+	if f.sight != nil {
+		node, _ = f.sight.Of(node)
+	}
 	return node
 }

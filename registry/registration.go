@@ -62,6 +62,10 @@ type Registration struct {
 	Agents      []string // RPC agents that can be called on the node
 	Collectives []string // empty: "mcollective"
 
+	// Trusted are trusted facts that the message brings. Register leaves them
+	// out, with a warning: they are for [Registry.Trust], from whoever may.
+	Trusted map[string]any
+
 	// Warnings are oddities met while decoding, that did not prevent it.
 	Warnings []string
 
