@@ -158,7 +158,7 @@ func (e *estate) startPuppetserver(t *testing.T) {
 	e.write(t, "services.d/bootstrap.cfg", services)
 	e.write(t, "conf.d/puppetserver.conf", serverConf)
 	e.write(t, "logback.xml", logback)
-	e.start(t, "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-BytecodeVerificationRemote", "-Djava.io.tmpdir="+e.dir, "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
+	e.start(t, "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir="+e.dir, "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
 		"-cp", "/usr/share/puppetserver/puppetserver.jar", "clojure.main", "-m", "puppetlabs.trapperkeeper.main",
 		"--config", filepath.Join(e.dir, "conf.d"), "--bootstrap-config", filepath.Join(e.dir, "services.d"))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.ca.pool()}}, Timeout: 5 * time.Second}
