@@ -11,6 +11,9 @@ help: ## list what can be made
 test: ## install what is missing, run every suite with real peers, and count
 	@bash testdata/suite.sh
 
+peers: ## what takes too long for make test: a puppetserver, and Puppet 8
+	@bash testdata/peers.sh
+
 quick: ## go test ./..., which needs nothing but Go
 	$(GO) test ./...
 
@@ -41,4 +44,4 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## measure what docs/performance.md promises, and write it anew (half an hour)
 	$(GO) run ./internal/bench -o docs/performance.md
 
-.PHONY: help test quick build platforms check vet fmt-check lint docs golden fuzz bench
+.PHONY: help test peers quick build platforms check vet fmt-check lint docs golden fuzz bench
