@@ -51,15 +51,17 @@ type serveConfig struct {
 	Store       string   `yaml:"store"`        // empty: the embedded store in data; mongodb://…
 	CertFile    string   `yaml:"cert_file"`    // TLS of HTTP and broker; empty: from the built-in CA
 	KeyFile     string   `yaml:"key_file"`
-	TLS         bool     `yaml:"tls"`        // also on loopback; off loopback it is always on
-	Puppet      string   `yaml:"puppet"`     // Puppet's ssl folder: nodes prove themselves with its certificates
-	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
-	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
+	TLS         bool     `yaml:"tls"`       // also on loopback; off loopback it is always on
+	Puppet      string   `yaml:"puppet"`    // Puppet's ssl folder: nodes prove themselves with its certificates
+	Operators   []string `yaml:"operators"` // certificate names that may act on nodes
+	Readers     []string `yaml:"readers"`   // certificate names that may ask, beside tokens; * stands for any letters but dots
 
 	Forwarders forwardersConfig       `yaml:"forwarders"` // puppetservers: may ask, and register nodes
 	Scopes     map[string]scopeConfig `yaml:"scopes"`     // what readers may see, by certificate name or role
 
 	Redact    redactConfig    `yaml:"redact"`
+	Audit     auditConfig     `yaml:"audit"`
+	Rate      float64         `yaml:"rate"`     // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`
