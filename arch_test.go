@@ -42,12 +42,13 @@ var ladder = map[string]room{
 	"registry/mongostore":   {ours: []string{"registry", "query"}, third: []string{"go.mongodb.org/mongo-driver/v2"}},
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},
+	"puppetfunc/pdb":        {ours: []string{"registry", "query"}},
 	"agent": {
 		ours: []string{"agent/facts", "agent/program", "registry", "internal/bus", "internal/wire", "internal/pki", "query"},
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 

@@ -247,10 +247,17 @@ func (r *receiving) got() []string {
 }
 
 // failing is a registry whose disk is full.
-type failing struct{ registrar }
+type failing struct{ forgetful }
 
 func (failing) Register(context.Context, registry.Registration) (registry.Receipt, error) {
 	return registry.Receipt{}, errors.New("no space left on device")
+}
+
+// forgetful knows no registration again.
+type forgetful struct{ registrar }
+
+func (forgetful) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
 }
 
 // A registration that could not be stored is not acknowledged to its sender.
@@ -294,7 +301,7 @@ func TestReceipts(t *testing.T) {
 
 // blocking is a registry that lets nobody through before all are there.
 type blocking struct {
-	registrar
+	forgetful
 	inside  atomic.Int32
 	all     int32
 	release chan struct{}

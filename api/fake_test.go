@@ -110,6 +110,10 @@ func (f *fake) Trust(_ context.Context, r registry.Registration) error {
 	return f.err
 }
 
+func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
+}
+
 func (f *fake) Refuse(r registry.Refusal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

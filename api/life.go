@@ -22,9 +22,12 @@ type Life interface {
 	Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error
 	Deactivate(ctx context.Context, id, by string) error
 	Reactivate(ctx context.Context, id, by string) error
+	Retire(ctx context.Context, id, by string, at time.Time) error
 	Thaw()
 	Backup(context.Context, io.Writer) error
 	Restore(context.Context, io.ReadSeeker) (registry.Restored, error)
+	Heads(context.Context, io.Writer) error
+	Pass(context.Context, io.Writer, registry.Wanted) error
 }
 
 // alive makes of a handler one that needs the lifecycle.

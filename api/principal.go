@@ -39,6 +39,11 @@ func (s *Server) authorize(r route) echo.MiddlewareFunc {
 			if !slices.Contains(r.roles, p.Role) {
 				return fail(http.StatusForbidden, "%s has the role %s, which may not %s %s", p.Name, p.Role, r.method, r.path)
 			}
+			if s.Held != nil && r.path != neighbourPath {
+				if err := s.Held(); err != nil {
+					return fail(http.StatusServiceUnavailable, "not ready: %v", err)
+				}
+			}
 			return next(c)
 		}
 	}
@@ -106,14 +111,13 @@ func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
 	return p, err
 }
 
-// roleOf is what a certificate says of its holder. The registries of a site
-// need to ask, and nothing more.
+// roleOf is what a certificate says of its holder.
 func roleOf(cert *x509.Certificate) Role {
 	switch pki.RoleOf(cert) {
 	case pki.RoleOperator:
 		return Operator
 	case pki.RoleRegistry:
-		return Reader
+		return Neighbour
 	default:
 		return NodeRole
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"muster/internal/pki"
 	"muster/registry"
 )
 
@@ -82,21 +83,31 @@ func (s *Server) register(c echo.Context) error {
 // judged, as opposed to refused.
 func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	p := principalOf(c)
-	from := strings.TrimSpace(p.Name + " " + c.RealIP())
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
+	defer cancel()
+	if p.Role == NodeRole { // of others only the body tells who they speak of
+		proven := registry.Registration{Identity: p.Name, Source: registry.Daemon, Auth: p.Auth, Body: body}
+		if receipt, known, err := s.Registry.Repeated(ctx, proven); known {
+			if err == nil && p.cert != nil {
+				proven.Facts = pki.TrustedFacts(p.cert)
+				err = s.Registry.Trust(ctx, proven)
+			}
+			return accepted(proven, receipt, err)
+		}
+	}
 	reg, err := registry.DecodeRegistration(body)
+	reg.Body = body
 	if err == nil {
 		err = vouch(p, &reg)
 	}
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
-		refusal.From, refusal.At = from, s.Now()
+		refusal.From, refusal.At = from(c), s.Now()
 		s.Registry.Refuse(*refusal)
 		return refused(refusal), nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
-	defer cancel()
 	trusted := p.trusts(&reg)
 	receipt, err := s.Registry.Register(ctx, reg)
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
@@ -106,6 +117,10 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 		reg.Facts = trusted
 		err = s.Registry.Trust(ctx, reg)
 	}
+	return accepted(reg, receipt, err)
+}
+
+func accepted(reg registry.Registration, receipt registry.Receipt, err error) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("%s was not stored: %w", reg.Identity, err)
 	}
@@ -115,27 +130,33 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	}, nil
 }
 
+// from is who sent a request, as refusals are listed.
+func from(c echo.Context) string {
+	return strings.TrimSpace(principalOf(c).Name + " " + c.RealIP())
+}
+
 // vouch puts into a registration who has proven what: a node speaks for
 // itself, a forwarder for others, and an administrator brings documents.
 func vouch(p Principal, reg *registry.Registration) error {
 	if reg.Identity == "" && p.Role == NodeRole {
 		reg.Identity = p.Name
 	}
-	if err := p.speaksFor(reg.Identity); err != nil {
-		return err
+	reg.Source, reg.Auth = registry.Daemon, p.vouches()
+	if p.Role != NodeRole && p.Role != Forwarder {
+		reg.Source = registry.Import
 	}
-	switch p.Role {
-	case NodeRole:
-		reg.Source, reg.Auth = registry.Daemon, p.Auth
-	case Forwarder:
-		reg.Source, reg.Auth = registry.Daemon, "forwarder "+p.Name
-	default:
-		reg.Source, reg.Auth = registry.Import, p.Auth
-		if p.Auth == "open" {
-			reg.Auth = ""
-		}
+	return p.maySpeakFor(reg.Identity)
+}
+
+// vouches is how the identity of a node is proven of which a principal speaks.
+func (p Principal) vouches() string {
+	switch {
+	case p.Role == Forwarder:
+		return "forwarder " + p.Name
+	case p.Auth == "open":
+		return ""
 	}
-	return nil
+	return p.Auth
 }
 
 func refused(r *registry.Refusal) verdict {

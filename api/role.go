@@ -20,11 +20,12 @@ const (
 	Admin     Role = "admin"     // everything, registrations for any node too
 	Forwarder Role = "forwarder" // a puppetserver: asks, and registers for any node
 	NodeRole  Role = "node"      // reads and registers itself
+	Neighbour Role = "registry"  // a registry that hears the same nodes: asks, and reads all that a backup holds
 	Anyone    Role = "anyone"    // whoever reaches the port: no principal is needed
 )
 
 // Roles returns those that a principal can have.
-func Roles() []Role { return []Role{Reader, Operator, Admin, Forwarder, NodeRole} }
+func Roles() []Role { return []Role{Reader, Operator, Admin, Forwarder, NodeRole, Neighbour} }
 
 // ParseRole returns the role of that name; the error lists the names.
 func ParseRole(name string) (Role, error) {

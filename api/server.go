@@ -24,6 +24,7 @@ type Registry interface {
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
 	Trust(context.Context, registry.Registration) error
+	Repeated(context.Context, registry.Registration) (receipt registry.Receipt, known bool, err error)
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
@@ -78,13 +79,18 @@ type Config struct {
 	AuditQuestions bool              // searches are kept too, not only what changes something
 	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
 
-	Saved          map[string]string // saved queries, @name
-	Deadline       time.Duration     // for one answer; 0: 5 s
-	InFlight       int               // requests of one principal at a time; 0: 256
-	Rate           float64           // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
-	BytesPerMinute int64             // of bodies, likewise; 0: 64 MiB
-	Now            func() time.Time  // nil: time.Now
-	Log            *slog.Logger      // nil: slog.Default()
+	// Held says why nothing is answered for now but to other registries and to
+	// questions for health; nil, or a nil error: it is.
+	Held func() error
+
+	Saved          map[string]string   // saved queries, @name
+	Hiera          map[string]HieraKey // what GET /v1/hiera/{certname} has beside the node itself
+	Deadline       time.Duration       // for one answer; 0: 5 s
+	InFlight       int                 // requests of one principal at a time; 0: 256
+	Rate           float64             // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
+	BytesPerMinute int64               // of bodies, likewise; 0: 64 MiB
+	Now            func() time.Time    // nil: time.Now
+	Log            *slog.Logger        // nil: slog.Default()
 }
 
 // Server is the HTTP side of a registry. It is an [http.Handler].
@@ -120,6 +126,9 @@ func New(c Config) (*Server, error) {
 	}
 	if err := checkGrants(c); err != nil {
 		return nil, err
+	}
+	if err := checkHiera(c.Hiera, c.Saved); err != nil {
+		return nil, fmt.Errorf("serve HTTP: %w", err)
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 5 * time.Second

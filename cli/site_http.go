@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -25,7 +26,9 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		conf = s.tlsConfig()
 	}
 	roles := map[string]api.Role{}
-	for role, names := range map[api.Role][]string{api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: slices.Collect(maps.Keys(s.forwarders))} {
+	for role, names := range map[api.Role][]string{
+		api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: slices.Collect(maps.Keys(s.forwarders)), api.Neighbour: s.neighbourNames(),
+	} {
 		for _, name := range names {
 			if other, twice := roles[name]; twice {
 				return nil, usageFault("the settings give %s two roles, %s and %s", name, other, role)
@@ -39,7 +42,7 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	}
 	c := api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
-		Roles: roles, Forwarders: s.forwarders, Scopes: s.scopes, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Now: s.now, Log: s.log,
+		Roles: roles, Forwarders: s.forwarders, Scopes: s.scopes, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 		Secret: secret, AuditRequired: s.audit.Required, AuditQuestions: !s.audit.ChangesOnly, Rate: s.rate, Insecure: s.insecure,
 	}
@@ -53,6 +56,17 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 func (s *site) well(ctx context.Context) error {
 	_, err := s.registry.Find(ctx, registry.Discovery{Limit: 1})
 	return err
+}
+
+// neighbourNames are the certificates of neighbours that say nothing of a role,
+// being Puppet's: those of their hosts.
+func (s *site) neighbourNames() (names []string) {
+	for _, n := range s.neighbours {
+		if u, err := url.Parse(n.url); err == nil && s.puppet != "" && !loopbackHost(u.Hostname()) {
+			names = append(names, u.Hostname())
+		}
+	}
+	return names
 }
 
 func brokerReady(client *bus.Client) error {

@@ -80,7 +80,7 @@ func (a *app) tokenCreateCommand(folder func() (string, error)) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "reader", "what its holder may do: reader operator admin forwarder node")
+	cmd.Flags().StringVar(&role, "role", "reader", "what its holder may do: reader operator admin forwarder node registry")
 	flags := cmd.Flags()
 	flags.DurationVar(&lifetime, "lifetime", 0, "for how long it serves, such as 720h (default for ever)")
 	flags.StringSliceVar(&g.Scope.Collectives, "collective", nil, "`name` of a collective whose nodes its holder sees; repeatable (default all)")

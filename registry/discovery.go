@@ -60,7 +60,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
-	a.Warnings = append(a.Warnings, h.warnings()...)
+	a.Warnings = append(append(a.Warnings, h.warnings()...), r.outdated()...)
 	for i, n := range nodes {
 		a.Nodes[i] = Found{Head: n, State: r.conf.Lifecycle.state(n, h), compiled: d.Compiled}
 		if i == 0 || n.LastSeen.Before(a.Oldest) {

@@ -48,7 +48,7 @@ func DecodeRegistration(body []byte) (Registration, error) {
 }
 
 func decodeRegistration(r reader, reg *Registration) error {
-	if r.dec.PeekKind() == '[' {
+	if r.peek() == '[' {
 		return &fault{ReasonAgentList, `this is a bare list of agents, as an old daemon sends by default; set "registration = Meta" in its server.cfg so that it sends facts and classes too`}
 	}
 	return r.object("a registration", func(key string) (err error) {
@@ -99,15 +99,10 @@ func (r reader) unknown(key string, reg *Registration) error {
 
 // facts reads an object of facts; null counts as none.
 func (r reader) facts() (map[string]any, error) {
-	if r.dec.PeekKind() == 'n' {
+	if r.peek() == 'n' {
 		return nil, r.skip()
 	}
-	facts := map[string]any{}
-	err := r.object("facts", func(key string) (err error) {
-		facts[key], err = r.value(MaxDepth)
-		return err
-	})
-	return facts, err
+	return r.members("facts", MaxDepth+1)
 }
 
 func (r reader) interval() (time.Duration, error) {
@@ -143,7 +138,7 @@ func (r reader) lastSeen() (time.Time, error) {
 
 // scalarNamed reads a value that is neither object nor list.
 func (r reader) scalarNamed(what string) (any, error) {
-	if kind := r.dec.PeekKind(); kind == '{' || kind == '[' {
+	if kind := r.peek(); kind == '{' || kind == '[' {
 		return nil, malformed("%s must be a plain value", what)
 	}
 	return r.scalar()
