@@ -19,8 +19,8 @@ import (
 // registrar stores registrations; [registry.Registry] is one.
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
-	Trust(ctx context.Context, r registry.Registration) error
 	Repeated(ctx context.Context, r registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 
@@ -143,7 +143,10 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	proven, err := r.proven(m)
 	if err == nil {
 		if receipt, known, err := r.Registry.Repeated(ctx, proven); known {
-			return acceptedBody(receipt), errors.Join(err, r.trust(ctx, m, proven))
+			if err == nil { // the certificate may be a new one
+				err = r.trust(ctx, proven, m)
+			}
+			return acceptedBody(receipt), err
 		}
 	}
 	var reg registry.Registration
@@ -162,7 +165,7 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 		return refusedBody(f), nil // the registry has recorded it
 	}
 	if err == nil {
-		err = r.trust(ctx, m, reg)
+		err = r.trust(ctx, reg, m)
 	}
 	if err != nil {
 		return receiptBody{}, err
@@ -170,8 +173,8 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	return acceptedBody(receipt), nil
 }
 
-// trust stores what the sender's certificate says of it.
-func (r Receiver) trust(ctx context.Context, m wire.Opened, reg registry.Registration) error {
+// trust stores what the certificate of a message says of the node.
+func (r Receiver) trust(ctx context.Context, reg registry.Registration, m wire.Opened) error {
 	if m.Proof.Certificate == nil {
 		return nil
 	}

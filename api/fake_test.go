@@ -103,15 +103,15 @@ func (f *fake) Register(_ context.Context, r registry.Registration) (registry.Re
 	return registry.Receipt{Changed: true, Next: 5 * time.Minute}, nil
 }
 
+func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
+}
+
 func (f *fake) Trust(_ context.Context, r registry.Registration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.trusted = append(f.trusted, r)
 	return f.err
-}
-
-func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
-	return registry.Receipt{}, false, nil
 }
 
 func (f *fake) Refuse(r registry.Refusal) {

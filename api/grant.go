@@ -27,7 +27,7 @@ func (p Principal) maySpeakFor(identity string) error {
 		}
 	case Admin:
 		return nil
-	case Reader, Operator, Anyone:
+	case Reader, Operator, Neighbour, Anyone:
 		// They ask.
 	}
 	return &registry.Refusal{

@@ -93,7 +93,7 @@ type missingValue struct{ identity, path string }
 
 func (m *missingValue) Error() string { return m.identity + " has no " + m.path }
 
-func (s *Server) hieraValues(ctx context.Context, r Registry, k HieraKey, n *registry.Node) ([]any, error) {
+func (s *Server) hieraValues(ctx context.Context, seen Registry, k HieraKey, n *registry.Node) ([]any, error) {
 	named := map[string]any{}
 	for name, path := range k.Bind {
 		value := field(n, path)
@@ -106,7 +106,7 @@ func (s *Server) hieraValues(ctx context.Context, r Registry, k HieraKey, n *reg
 	if err != nil {
 		return nil, err
 	}
-	answer, err := r.Find(ctx, registry.Discovery{Query: q, Compiled: k.Compiled})
+	answer, err := seen.Find(ctx, registry.Discovery{Query: q, Compiled: k.Compiled})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (s *Server) command(c echo.Context) error {
 	}
 	cmd, err := pdb.Decode(c.QueryParams(), body)
 	if err == nil {
-		err = p.maySpeakFor(cmd.Certname)
+		err = p.speaksFor(cmd.Certname)
 	}
 	if err != nil {
 		return s.refuse(c, err)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"muster/internal/pki"
 	"muster/registry"
 )
 
@@ -88,9 +87,8 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	if p.Role == NodeRole { // of others only the body tells who they speak of
 		proven := registry.Registration{Identity: p.Name, Source: registry.Daemon, Auth: p.Auth, Body: body}
 		if receipt, known, err := s.Registry.Repeated(ctx, proven); known {
-			if err == nil && p.cert != nil {
-				proven.Facts = pki.TrustedFacts(p.cert)
-				err = s.Registry.Trust(ctx, proven)
+			if err == nil { // the certificate may be a new one
+				err = s.trust(ctx, proven, p.trusts(&proven))
 			}
 			return accepted(proven, receipt, err)
 		}
@@ -113,11 +111,19 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refused(refusal), nil
 	}
-	if err == nil && trusted != nil {
-		reg.Facts = trusted
-		err = s.Registry.Trust(ctx, reg)
+	if err == nil {
+		err = s.trust(ctx, reg, trusted)
 	}
 	return accepted(reg, receipt, err)
+}
+
+// trust stores the trusted facts that came with a registration; nil: none did.
+func (s *Server) trust(ctx context.Context, reg registry.Registration, facts map[string]any) error {
+	if facts == nil {
+		return nil
+	}
+	reg.Facts = facts
+	return s.Registry.Trust(ctx, reg)
 }
 
 func accepted(reg registry.Registration, receipt registry.Receipt, err error) (verdict, error) {
@@ -145,7 +151,7 @@ func vouch(p Principal, reg *registry.Registration) error {
 	if p.Role != NodeRole && p.Role != Forwarder {
 		reg.Source = registry.Import
 	}
-	return p.maySpeakFor(reg.Identity)
+	return p.speaksFor(reg.Identity)
 }
 
 // vouches is how the identity of a node is proven of which a principal speaks.

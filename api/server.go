@@ -23,8 +23,8 @@ type Registry interface {
 	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
-	Trust(context.Context, registry.Registration) error
 	Repeated(context.Context, registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(context.Context, registry.Registration) error
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
@@ -73,15 +73,15 @@ type Config struct {
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
 
+	// Held says why nothing is answered for now but to other registries and to
+	// questions for health; nil, or a nil error: it is.
+	Held func() error
+
 	Audit          Auditor           // nil: nothing is kept
 	Insecure       []string          // names of settings that make the server less safe, for the metric muster_insecure_setting
 	AuditRequired  bool              // nothing is done that would not be kept
 	AuditQuestions bool              // searches are kept too, not only what changes something
 	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
-
-	// Held says why nothing is answered for now but to other registries and to
-	// questions for health; nil, or a nil error: it is.
-	Held func() error
 
 	Saved          map[string]string   // saved queries, @name
 	Hiera          map[string]HieraKey // what GET /v1/hiera/{certname} has beside the node itself
@@ -124,11 +124,11 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("serve HTTP: the role of %s: this is no pattern for names", name)
 		}
 	}
-	if err := checkGrants(c); err != nil {
-		return nil, err
-	}
 	if err := checkHiera(c.Hiera, c.Saved); err != nil {
 		return nil, fmt.Errorf("serve HTTP: %w", err)
+	}
+	if err := checkGrants(c); err != nil {
+		return nil, err
 	}
 	if c.Deadline == 0 {
 		c.Deadline = 5 * time.Second
