@@ -11,11 +11,11 @@ import (
 	"muster/registry"
 )
 
-// maySpeakFor returns nil if what p says of the node of that identity is to be
+// speaksFor returns nil if what p says of the node of that identity is to be
 // believed, and the refusal otherwise: a node speaks for itself, a forwarder
 // for those that it is listed for, an administrator for all. It is the only
 // place where this is decided.
-func (p Principal) maySpeakFor(identity string) error {
+func (p Principal) speaksFor(identity string) error {
 	switch p.Role {
 	case NodeRole:
 		if strings.EqualFold(identity, p.Name) {
