@@ -60,8 +60,14 @@ func (s *Server) obey(ctx context.Context, p Principal, cmd *pdb.Command) error 
 		if reg.Source == registry.Trusted && p.Role == NodeRole {
 			continue // a node's word for its own certificate is no proof
 		}
+		if reg.Source == registry.Trusted {
+			if err := s.Registry.Trust(ctx, reg); err != nil {
+				return err
+			}
+			continue
+		}
 		_, err := s.Registry.Register(ctx, reg)
-		if refusal, ok := errors.AsType[*registry.Refusal](err); ok && (refusal.Reason == registry.ReasonOlder || reg.Source == registry.Trusted) {
+		if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Reason == registry.ReasonOlder {
 			continue // counted by the registry
 		}
 		if err != nil {
