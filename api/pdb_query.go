@@ -79,19 +79,20 @@ func (s *Server) pdbAsk(endpoint string) echo.HandlerFunc {
 		if q.Total {
 			c.Response().Header().Set("X-Records", strconv.Itoa(total))
 		}
-		return write(c, http.StatusOK, echo.MIMEApplicationJSONCharsetUTF8, answer)
+		return write(c, http.StatusOK, echo.MIMEApplicationJSON, answer)
 	}
 }
 
 func (s *Server) pdbAnswer(ctx context.Context, q *pdb.Question) (answer []byte, total int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Deadline)
 	defer cancel()
-	if q.WholeNodes() {
+	if q.Finds() {
 		a, err := s.Registry.Find(ctx, q.Discovery())
 		if err != nil {
 			return nil, 0, err
 		}
-		return q.Nodes(a.Nodes), a.Count, nil
+		answer, total = q.Found(a)
+		return answer, total, nil
 	}
 	table, err := s.Registry.Rows(ctx, q.Discovery())
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *Server) pdbNode(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return write(c, http.StatusOK, echo.MIMEApplicationJSONCharsetUTF8, pdb.Node(n))
+	return write(c, http.StatusOK, echo.MIMEApplicationJSON, pdb.Node(n))
 }
 
 func (s *Server) pdbFactNames(c echo.Context) error {
@@ -169,7 +170,7 @@ func (s *Server) pdbList(c echo.Context, pql string, show func(any) any) error {
 	for i, row := range table.Rows {
 		list[i] = show(row[0])
 	}
-	return write(c, http.StatusOK, echo.MIMEApplicationJSONCharsetUTF8, registry.AppendJSON(nil, list))
+	return write(c, http.StatusOK, echo.MIMEApplicationJSON, registry.AppendJSON(nil, list))
 }
 
 func pdbMistake(err error) error {

@@ -46,6 +46,8 @@ func TestPuppetDBsQueries(t *testing.T) {
 		{"", `facts[certname, name]{name ~ "^tru"}`, `[{"certname":"db1.acme.net","name":"trusted"},{"certname":"web1.acme.net","name":"trusted"}]`},
 		{"", `facts[certname, value]{name = "num" order by value desc limit 1}`, `[{"certname":"web1.acme.net","value":1}]`},
 		{"", `resources[certname]{type = "Class" and title = "Mysql::Master"}`, `[{"certname":"db1.acme.net"},{"certname":"web1.acme.net"}]`},
+		{"", `resources[certname]{type = "Class" and title = "Mysql::Master" limit 1 offset 1}`, `[{"certname":"web1.acme.net"}]`},
+		{"", `facts[certname]{name = "num" and value >= 0 limit 1}`, `[{"certname":"db1.acme.net"}]`},
 		{"", `["from","nodes",["extract",["certname"],["=","certname","db1.acme.net"]]]`, `[{"certname":"db1.acme.net"}]`},
 		{"", `["from","inventory",["extract",["certname"],["subquery","resources",["and",["=","type","Class"],["=","title","Mysql::Master"]]]],["limit",1]]`, `[{"certname":"db1.acme.net"}]`},
 		{"/facts/num", ``, `[{"certname":"db1.acme.net","environment":"production","name":"num","value":0},{"certname":"web1.acme.net","environment":"production","name":"num","value":1}]`},

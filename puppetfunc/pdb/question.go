@@ -21,6 +21,8 @@ type Question struct {
 	limit  *int
 	offset int
 	cells  []cell // of each row of the answer; none: a row is a whole node
+	heads  []head // instead of cells, where what is at hand of a node is enough
+	counts bool   // the answer is how many nodes there are
 }
 
 // Paths of the endpoints that are answered, and what one row of each is.
@@ -180,7 +182,7 @@ func (q *Question) page(p map[string]string) error {
 
 // cutPage is the part of an answer in full that the client wants.
 func cutPage[T any](q *Question, all []T) []T {
-	if !q.Total {
+	if !q.Total && (q.heads == nil || q.Query.Entity == "") { // the registry has cut it
 		return all
 	}
 	all = all[min(q.offset, len(all)):]

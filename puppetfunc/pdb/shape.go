@@ -16,29 +16,33 @@ type cell struct {
 	of   func(*registry.Node) any
 }
 
-// WholeNodes reports whether a row of the answer is a whole node, so that the
-// registry is to be asked for nodes and not for rows.
-func (q *Question) WholeNodes() bool { return q.cells == nil }
+// head is one value of a row about a node, made of what is at hand of it.
+type head struct {
+	name string
+	of   func(registry.Found) any
+}
+
+// Finds reports whether the registry is to be asked for nodes, for
+// [Question.Found], and not for rows. Then most answers cost no look into the
+// nodes themselves.
+func (q *Question) Finds() bool { return q.counts || q.heads != nil || q.cells == nil }
 
 // shape decides what a row holds, and has the query ask for that.
 func (q *Question) shape() error {
+	columns := q.Query.Select
+	aggregates := len(q.Query.GroupBy) > 0 || slices.ContainsFunc(columns, func(c query.Column) bool { return c.Func != "" })
 	isNode := q.Query.Entity == ""
-	aggregates := len(q.Query.GroupBy) > 0 || slices.ContainsFunc(q.Query.Select, func(c query.Column) bool { return c.Func != "" })
 	switch {
 	case aggregates:
-		for i, c := range q.Query.Select {
-			if c.Func == "" && c.Path.Field == "state" {
-				return &query.SyntaxError{Dialect: q.Query.Dialect, Text: q.Query.Text, Problem: "nodes cannot be grouped by " + c.Name + " here"}
-			}
-			q.cells = append(q.cells, cell{name: c.Name, at: i})
-		}
+		return q.shapeGroups()
+	case len(columns) == 0 && isNode:
 		return nil
-	case isNode && len(q.Query.Select) == 0:
-		return nil
-	}
-	columns := q.Query.Select
-	if len(columns) == 0 {
+	case len(columns) == 0:
 		columns = wholeRow[q.Query.Kind]
+	case isNode || q.oneRowANode():
+		if q.heads = headsOf(columns); q.heads != nil {
+			return nil
+		}
 	}
 	q.Query.Select = []query.Column{{Path: query.Path{Field: "identity"}}} // whose row it is
 	for _, c := range columns {
@@ -51,6 +55,56 @@ func (q *Question) shape() error {
 		q.Query.Select = append(q.Query.Select, c)
 	}
 	return nil
+}
+
+// shapeGroups is shape for what is counted and grouped.
+func (q *Question) shapeGroups() error {
+	for i, c := range q.Query.Select {
+		if c.Func == "" && c.Path.Field == "state" {
+			return &query.SyntaxError{Dialect: q.Query.Dialect, Text: q.Query.Text, Problem: "nodes cannot be grouped by " + c.Name + " here"}
+		}
+		q.cells = append(q.cells, cell{name: c.Name, at: i})
+	}
+	only := q.Query.Select
+	q.counts = q.Query.Entity == "" && len(q.Query.GroupBy) == 0 && len(only) == 1 && only[0].Func == "count" && only[0].Path.Field == ""
+	return nil
+}
+
+// oneRowANode reports whether the query selects one row of each node: a class
+// by its title, or a fact by its name.
+func (q *Question) oneRowANode() bool {
+	if len(q.Query.OrderBy) > 0 {
+		return false
+	}
+	switch c, ok := q.Query.Where.(*query.Compare); q.Query.Kind {
+	case "resources":
+		return ok && c.Op == "=" && c.Value.Kind == "text" && c.Path.Field == "element"
+	case "facts":
+		// Where the fact is named, the filter is a condition on that fact alone.
+		switch q.Query.Filter.(type) {
+		case *query.Compare, query.And:
+			return true
+		}
+	}
+	return false
+}
+
+// headsOf are columns that need no look into the nodes, nil if one does.
+func headsOf(columns []query.Column) []head {
+	known := map[string]func(registry.Found) any{
+		"certname":    func(n registry.Found) any { return string(n.Identity) },
+		"deactivated": func(n registry.Found) any { return deactivated(n.Deactivated) },
+		"expired":     func(n registry.Found) any { return expired(n.State, n.LastSeen) },
+	}
+	var heads []head
+	for _, c := range columns {
+		of := known[c.Name]
+		if of == nil || c.Path.Steps != nil {
+			return nil
+		}
+		heads = append(heads, head{c.Name, of})
+	}
+	return heads
 }
 
 func field(name string) query.Path { return query.Path{Field: name} }
@@ -76,8 +130,8 @@ var environment = registry.ParsePath("facts.environment")
 // nodeCells are the columns that are made of a node.
 var nodeCells = map[string]func(*registry.Node) any{
 	"certname":    func(n *registry.Node) any { return string(n.Identity) },
-	"deactivated": deactivated,
-	"expired":     expired,
+	"deactivated": func(n *registry.Node) any { return deactivated(n.Deactivated) },
+	"expired":     func(n *registry.Node) any { return expired(n.State, n.LastSeen) },
 	"timestamp":   heard(registry.PuppetFacts, registry.Daemon, registry.Import),
 	"lastseen":    func(n *registry.Node) any { return wireTime(n.LastSeen) },
 	"facts":       facts,
@@ -136,19 +190,19 @@ func ifHeard(n *registry.Node, source registry.Source, v any) any {
 	return v
 }
 
-func deactivated(n *registry.Node) any {
-	if n.Deactivated == nil {
+func deactivated(d *registry.Deactivation) any {
+	if d == nil {
 		return nil
 	}
-	return wireTime(n.Deactivated.At)
+	return wireTime(d.At)
 }
 
 // expired is since when an expired node is silent.
-func expired(n *registry.Node) any {
-	if n.State != registry.Expired {
+func expired(state registry.State, seen time.Time) any {
+	if state != registry.Expired {
 		return nil
 	}
-	return wireTime(n.LastSeen)
+	return wireTime(seen)
 }
 
 func lastRun(key string) func(*registry.Node) any {
@@ -174,21 +228,32 @@ func trusted(n *registry.Node) any {
 	return n.Trusted
 }
 
-// Nodes is the answer to a question about whole nodes.
-func (q *Question) Nodes(nodes []registry.Found) []byte {
+// Found is the answer to a question about nodes, and how many rows it has with
+// those beyond its limit.
+func (q *Question) Found(a registry.Answer) (answer []byte, total int) {
+	if q.counts {
+		return append(appendCell([]byte{'['}, 0, q.cells[0].name, int64(a.Count)), "}]"...), 1
+	}
 	columns := inventoryColumns
 	if q.Query.Kind == "nodes" {
 		columns = nodeColumns
 	}
 	b := []byte{'['}
-	for i, found := range cutPage(q, nodes) {
+	for i, found := range cutPage(q, a.Nodes) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		n := found.Node()
-		b = appendNode(b, &n, columns)
+		if q.heads == nil {
+			n := found.Node()
+			b = appendNode(b, &n, columns)
+			continue
+		}
+		for j, h := range q.heads {
+			b = appendCell(b, j, h.name, h.of(found))
+		}
+		b = append(b, '}')
 	}
-	return append(b, ']')
+	return append(b, ']'), a.Count
 }
 
 // Node is one whole node as the endpoint nodes/NAME has it.
