@@ -26,6 +26,7 @@ var ladder = map[string]room{
 	"internal/near":    {},
 	"internal/durable": {third: []string{"golang.org/x/sys"}},
 	"internal/wire":    {ours: []string{"internal/durable"}, third: []string{"github.com/go-json-experiment/json"}},
+	"internal/audit":   {},
 	"internal/pki":     {ours: []string{"internal/durable"}},
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
@@ -47,13 +48,13 @@ var ladder = map[string]room{
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{

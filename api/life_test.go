@@ -243,6 +243,8 @@ func (noLife) Reactivate(context.Context, string, string) error        { return 
 func (noLife) Retire(context.Context, string, string, time.Time) error { return nil }
 func (noLife) Thaw()                                                   {}
 func (noLife) Backup(context.Context, io.Writer) error                 { return registry.ErrLoading }
+func (noLife) Heads(context.Context, io.Writer) error                  { return nil }
+func (noLife) Pass(context.Context, io.Writer, registry.Wanted) error  { return nil }
 func (noLife) Restore(context.Context, io.ReadSeeker) (registry.Restored, error) {
 	return registry.Restored{}, registry.ErrLoading
 }

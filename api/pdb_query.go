@@ -72,7 +72,7 @@ func (s *Server) pdbAsk(endpoint string) echo.HandlerFunc {
 		if err != nil {
 			return pdbMistake(err)
 		}
-		answer, total, err := s.pdbAnswer(c.Request().Context(), q)
+		answer, total, err := s.pdbAnswer(c, q)
 		if err != nil {
 			return err
 		}
@@ -83,22 +83,22 @@ func (s *Server) pdbAsk(endpoint string) echo.HandlerFunc {
 	}
 }
 
-func (s *Server) pdbAnswer(ctx context.Context, q *pdb.Question) (answer []byte, total int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Deadline)
+func (s *Server) pdbAnswer(c echo.Context, q *pdb.Question) (answer []byte, total int, err error) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
 	if q.Finds() {
-		a, err := s.Registry.Find(ctx, q.Discovery())
+		a, err := s.seen(c).Find(ctx, q.Discovery())
 		if err != nil {
 			return nil, 0, err
 		}
 		answer, total = q.Found(a)
 		return answer, total, nil
 	}
-	table, err := s.Registry.Rows(ctx, q.Discovery())
+	table, err := s.seen(c).Rows(ctx, q.Discovery())
 	if err != nil {
 		return nil, 0, err
 	}
-	return q.Rows(table.Rows, s.Registry.Node), len(table.Rows), nil
+	return q.Rows(table.Rows, s.seen(c).Node), len(table.Rows), nil
 }
 
 // pdbWhere are the conditions in the path of a request.
@@ -116,7 +116,7 @@ func (s *Server) pdbWhere(c echo.Context) (where []any, err error) {
 			if err := itself(c, text); err != nil {
 				return nil, err
 			}
-			if _, err := s.nodeNamed(c.Request().Context(), text); err != nil {
+			if _, err := s.nodeNamed(c, text); err != nil {
 				return nil, err
 			}
 			field = "certname"
@@ -134,7 +134,7 @@ func (s *Server) pdbNode(c echo.Context) error {
 	if err := itself(c, name); err != nil {
 		return err
 	}
-	n, err := s.nodeNamed(c.Request().Context(), name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (s *Server) pdbList(c echo.Context, pql string, show func(any) any) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	table, err := s.Registry.Rows(ctx, registry.Discovery{Query: q})
+	table, err := s.seen(c).Rows(ctx, registry.Discovery{Query: q})
 	if err != nil {
 		return err
 	}

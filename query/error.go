@@ -21,6 +21,8 @@ type SyntaxError struct {
 
 	// Suggestion is a corrected query that parses; empty if there is none.
 	Suggestion string
+
+	inPattern bool // the mistake is within a regular expression
 }
 
 // Error is one line: dialect, column, problem, what is wanted and the way out.

@@ -14,7 +14,7 @@ import (
 func (r *reader) regex(pattern, flags string, start int) (Value, error) {
 	bad := func(offset int, problem, want string) (Value, error) {
 		at := start + min(offset, len(pattern))
-		return Value{}, &SyntaxError{Offset: at, End: max(at, start+len(pattern)), Problem: problem, Want: want}
+		return Value{}, &SyntaxError{Offset: at, End: max(at, start+len(pattern)), Problem: problem, Want: want, inPattern: true}
 	}
 	if len(pattern) > maxPattern {
 		return bad(maxPattern, fmt.Sprintf("the regular expression is longer than %d bytes", maxPattern), "")

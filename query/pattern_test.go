@@ -26,6 +26,9 @@ func TestForeignPatterns(t *testing.T) {
 			t.Errorf("/%s/ is read as %s", c.pattern, Tree(q.Filter))
 			continue
 		}
+		if strings.Contains(syn.Suggestion, "and ") {
+			t.Errorf("/%s/ is torn apart: %s", c.pattern, syn.Suggestion)
+		}
 		if !strings.Contains(syn.Problem, c.problem) || !strings.Contains(syn.Want, c.want) {
 			t.Errorf("/%s/: %s; want %s", c.pattern, syn.Problem, syn.Want)
 		}

@@ -90,7 +90,7 @@ func corrections(e *SyntaxError, d Dialect) []string {
 	if d == dialectMongo || d == dialectPQL || d == dialectAST {
 		fixed = serverCorrections(e)
 	}
-	if d == dialectNative || d == dialectSelect {
+	if !e.inPattern && (d == dialectNative || d == dialectSelect) {
 		if with, ok := synonyms[strings.ToLower(word)]; ok {
 			replace(e.Offset, e.End, with)
 		}
@@ -128,7 +128,7 @@ func corrections(e *SyntaxError, d Dialect) []string {
 	if name, _, ok := strings.Cut(e.Want, "()"); ok && strings.HasPrefix(e.Problem, "there is no function") && plainName(name) {
 		replace(e.Offset, e.Offset+strings.IndexByte(text[e.Offset:]+"(", '('), name)
 	}
-	if e.Offset > 0 && e.Offset < len(text) && d != dialectMongo && d != dialectAST && d != dialectWith {
+	if e.Offset > 0 && e.Offset < len(text) && !e.inPattern && d != dialectMongo && d != dialectAST && d != dialectWith {
 		replace(e.Offset, e.Offset, "and ")
 		replace(e.Offset, e.Offset, " and ")
 	}

@@ -12,7 +12,8 @@ import (
 
 // Journal is what a [Store] may do besides: remember events.
 type Journal interface {
-	// PutEvents puts nodes as [Store.Put] does, and events, in one commit.
+	// PutEvents puts nodes as [Store.Put] does, and events, in one commit. A store
+	// that is [Shared] gives IDs to the events that have none.
 	PutEvents(ctx context.Context, events []Event, nodes ...Node) error
 
 	// Events hands events to add, in the order of their IDs. It stops at the
@@ -98,6 +99,10 @@ func (s *events) end(e Event, happened bool) {
 // readers see it.
 func (r *Registry) record(ctx context.Context, happened []Event, show func(), nodes ...Node) error {
 	now := r.conf.Now()
+	if r.shared != nil { // whatever changes nodes goes through replace
+		defer r.nudge()
+		return r.shared.PutEvents(ctx, r.events.dated(happened, now))
+	}
 	for i := range happened {
 		happened[i] = r.events.begin(happened[i], now)
 	}

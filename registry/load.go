@@ -37,7 +37,11 @@ const MaxRecord = 4 * MaxBody
 func (r *Registry) load(ctx context.Context) {
 	defer close(r.loaded)
 	t := newTable()
-	nodes, err := r.readAll(ctx, t)
+	err := r.startFollowing(ctx)
+	var nodes []*Head
+	if err == nil {
+		nodes, err = r.readAll(ctx, t)
+	}
 	if err != nil {
 		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
 		return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -25,14 +27,22 @@ func (r *Registry) Deactivate(ctx context.Context, id, by string) error {
 		if n.Deactivated != nil {
 			return *n
 		}
-		return n.with(byOperator, &Section{Auth: by, Changed: now, Received: now})
+		undone := n.without(reactivated)
+		return undone.with(byOperator, &Section{Auth: by, Changed: now, Received: now})
 	})
 }
 
 // Reactivate undoes [Registry.Deactivate], and the mark on a node that seems to
 // have got another name. Errors are as there.
 func (r *Registry) Reactivate(ctx context.Context, id, by string) error {
-	err := r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, retired, renamed) })
+	now := stamp(r.conf.Now())
+	err := r.mark(ctx, id, "reactivating", func(n *Node) Node {
+		if n.Deactivated == nil && n.RenamedTo == "" {
+			return *n
+		}
+		undone := n.without(byOperator, retired, renamed)
+		return undone.with(reactivated, &Section{Auth: by, Changed: now, Received: now})
+	})
 	if err == nil {
 		r.conf.Log.Info("a node was reactivated", "node", id, "by", by)
 	}
@@ -50,7 +60,7 @@ func (r *Registry) Retire(ctx context.Context, id, by string, at time.Time) erro
 		at = now
 	}
 	return r.mark(ctx, id, "deactivating", func(n *Node) Node {
-		if n.Deactivated != nil || n.saidAfter(at) {
+		if n.Deactivated != nil || n.Head().saidAfter(at) {
 			return *n
 		}
 		return n.with(retired, &Section{Auth: by, Sent: at, Changed: now, Received: now})
@@ -58,13 +68,10 @@ func (r *Registry) Retire(ctx context.Context, id, by string, at time.Time) erro
 }
 
 // saidAfter reports whether any source spoke of the node after a time.
-func (n *Node) saidAfter(at time.Time) bool {
-	for source, s := range n.Sections {
-		if source.speaks() && s.said().After(at) {
-			return true
-		}
-	}
-	return false
+func (h *Head) saidAfter(at time.Time) bool {
+	return slices.ContainsFunc(h.parts, func(p part) bool {
+		return p.source.speaks() && orDefault(p.sent, p.received).After(at)
+	})
 }
 
 // said is when the section was said: by the sender's clock, if that is known.
@@ -101,16 +108,19 @@ func (r *Registry) mark(ctx context.Context, name, doing string, change func(*No
 	if err := r.usable(); err != nil {
 		return err
 	}
-	id := Identity(name)
+	return untilCurrent(func() error { return r.markOnce(ctx, Identity(name), doing, change) })
+}
+
+func (r *Registry) markOnce(ctx context.Context, id Identity, doing string, change func(*Node) Node) error {
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
 	n := r.table.node(id.Key())
 	if n == nil {
-		return fmt.Errorf("%s %s: %w", doing, quoted(name), ErrNoNode)
+		return fmt.Errorf("%s %s: %w", doing, quoted(string(id)), ErrNoNode)
 	}
 	changed := change(n)
-	if len(changed.Sections) == len(n.Sections) {
+	if maps.Equal(changed.Sections, n.Sections) {
 		return nil
 	}
 	if err := r.commit(ctx, n, changed, r.clock()); err != nil {

@@ -18,5 +18,12 @@ func TestMemoryJournal(t *testing.T) {
 	registrytest.TestJournal(t, func(*testing.T) registrytest.Opener {
 		store := &registry.MemoryStore{}
 		return func(*testing.T) registry.Store { return store }
+	}, registrytest.Options{})
+}
+
+func TestCluster(t *testing.T) {
+	registrytest.TestShared(t, func(*testing.T) registrytest.Opener {
+		var cluster registrytest.Cluster
+		return func(*testing.T) registry.Store { return cluster.Member() }
 	})
 }

@@ -24,7 +24,11 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := r.register(ctx, reg)
+	var receipt Receipt
+	err := untilCurrent(func() (err error) {
+		receipt, err = r.register(ctx, reg)
+		return err
+	})
 	if receipt.before != "" {
 		r.markRenamed(ctx, receipt.before, reg)
 	}
@@ -43,6 +47,9 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		return Receipt{}, err
 	}
 	r.printer.print(next)
+	if reg.Body != nil {
+		next.digest = r.digest(reg.Body)
+	}
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
@@ -78,9 +85,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
 	if err := r.commit(ctx, node, changed, h); err != nil {
-		r.counts.failed.Add(1)
-		if old != nil {
-			r.doubt(head, *old)
+		if !errors.Is(err, ErrOvertaken) {
+			r.counts.failed.Add(1)
+			if old != nil {
+				r.doubt(head, *old)
+			}
 		}
 		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
 	}
@@ -98,7 +107,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
-	touched := r.touch(ctx, head, source, next)
+	touched := r.touch(head, source, next)
 	if !source.speaks() {
 		return nil
 	}
@@ -130,6 +139,9 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 		happened = append(happened, e)
 	}
 	head := changed.head(ctx, r.packer)
+	if r.shared != nil {
+		return r.replace(ctx, old, changed, head, happened)
+	}
 	return r.record(ctx, happened, func() { r.table.put(head, changed.Document()) }, changed)
 }
 
@@ -137,13 +149,13 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 // A hash that nothing has makes sure that the next registration is written,
 // whatever it says.
 func (r *Registry) doubt(head *Head, unsure part) {
-	unsure.hash, unsure.stable = "", 0
+	unsure.hash, unsure.stable, unsure.digest = "", 0, 0
 	r.table.put(head.with(unsure), nil)
 }
 
 // touch moves the time stamps of a section that was said again, and what is
 // volatile in it. It does neither for one from before the section there is.
-func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *Section) *Head {
+func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 	old := *head.part(source)
 	if next.Received.Before(old.received) {
 		return head
@@ -151,19 +163,29 @@ func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *S
 	moved := old.moving != next.moving || !slices.Equal(old.warnings, next.Warnings)
 	touched := old
 	touched.sequence, touched.sent, touched.received = next.Sequence, next.Sent, next.Received
-	touched.learnt, touched.guess, touched.gaps = next.Learnt, next.guess, next.gaps
+	touched.learnt, touched.guess, touched.gaps, touched.digest = next.Learnt, next.guess, next.gaps, next.digest
 	head = head.with(touched)
 	var says *query.Document
 	if moved {
-		node := head.node()
-		s := node.Sections[source]
-		s.Facts, s.stable, s.moving, s.Warnings = next.Facts, next.stable, next.moving, next.Warnings
-		changed := node.with(source, s)
-		head, says = changed.head(ctx, r.packer), changed.Document()
+		changed := head.saying(source, *next)
+		head, says = changed.headQuickly(r.packer), changed.Document()
 	}
 	r.table.put(head, says)
-	r.beats.add(Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt})
+	beat := Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
+	if !r.knownBeat(old, beat) {
+		r.beats.add(beat)
+	}
 	return head
+}
+
+// saying is the node with a section as it was said again, of which only what is
+// volatile may differ.
+func (h *Head) saying(source Source, s Section) Node {
+	s.Changed = h.part(source).changed
+	if len(h.parts) == 1 {
+		return NewNode(h.Identity, h.FirstSeen, map[Source]*Section{source: &s})
+	}
+	return h.node().with(source, &s)
 }
 
 // beats are the time stamps that the store does not have yet.
@@ -217,14 +239,18 @@ func (r *Registry) keepHouse(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+			leads := false
 			if r.usable() == nil {
 				r.sweep()
+				leads = r.leads(ctx)
+			}
+			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+				r.trim(ctx)
 			}
 			r.flush(ctx)
 			r.keepHearing(ctx)
-			r.trim(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()

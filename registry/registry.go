@@ -42,6 +42,10 @@ type Config struct {
 	// are written to the store; 0: 30 s.
 	TouchEvery time.Duration
 
+	// FollowEvery is how often it is looked what other registries wrote to a store
+	// that is [Shared]; 0: 1 s.
+	FollowEvery time.Duration
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default()
 }
@@ -51,6 +55,8 @@ type Config struct {
 type Registry struct {
 	conf     Config
 	store    Store
+	shared   Shared // store, if it is; else nil
+	follows  following
 	rejected rejected
 	beats    beats
 	life     life
@@ -82,6 +88,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	c.Retention.Age = orDefault(c.Retention.Age, 90*24*time.Hour)
 	c.Retention.Bytes = orDefault(c.Retention.Bytes, 256<<20)
 	c.TouchEvery = orDefault(c.TouchEvery, 30*time.Second)
+	c.FollowEvery = orDefault(c.FollowEvery, time.Second)
 	if c.Volatile == nil {
 		c.Volatile = DefaultVolatile()
 	}
@@ -103,6 +110,8 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, errors.Join(err, c.Store.Close())
 	}
 	r := &Registry{conf: c, packer: packer, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
+	r.shared, _ = c.Store.(Shared)
+	r.follows.wake = make(chan struct{}, 1)
 	r.life.deaf = c.Deaf
 	if err := r.redact.configure(c.Redact); err != nil {
 		return nil, errors.Join(err, c.Store.Close())
@@ -114,6 +123,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		r.load(ctx)
 		r.keepHouse(background)
 	})
+	r.done.Go(func() { r.followOthers(background) })
 	if c.Background {
 		return r, nil
 	}

@@ -58,7 +58,7 @@ type Beat struct {
 // or something later.
 func (n Node) Touched(b Beat) Node {
 	old := n.Sections[b.Source]
-	if old == nil || b.Received.Before(old.Received) {
+	if old == nil || b.before(Beat{Received: old.Received, Sequence: old.Sequence}) {
 		return n
 	}
 	s := *old

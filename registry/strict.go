@@ -44,13 +44,23 @@ func (s Strict) Value() (any, error) { return s.r.value(MaxDepth) }
 
 // Raw reads any value as its bytes, which are part of the body.
 func (s Strict) Raw() ([]byte, error) {
-	raw, err := s.r.dec.ReadValue()
-	return raw, s.r.wrong(err)
+	s.r.peek()
+	start := s.r.at
+	if err := s.r.skip(); err != nil {
+		return nil, err
+	}
+	return s.r.b[start:s.r.at], nil
 }
 
 // Kind is the first byte of the value that comes next, where any digit is '0'
-// and 'n' is null; 0: none, or a mistake.
-func (s Strict) Kind() byte { return byte(s.r.dec.PeekKind()) }
+// and 'n' is null; 0: none.
+func (s Strict) Kind() byte {
+	b := s.r.peek()
+	if b == '-' || b >= '0' && b <= '9' {
+		return '0'
+	}
+	return b
+}
 
 // Skip passes over any value.
 func (s Strict) Skip() error { return s.r.skip() }

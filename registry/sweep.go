@@ -76,7 +76,7 @@ func (r *Registry) census(old, next *heard) census {
 		}
 		was := r.conf.Lifecycle.state(n, old)
 		if was != is {
-			c.moved = append(c.moved, Event{Identity: n.Identity, Kind: EventChanged, Changes: []Change{stateChange(was, is)}})
+			c.moved = append(c.moved, Event{Identity: n.Identity, Kind: EventChanged, Changes: []Change{stateChange(was, is)}, At: next.at})
 		}
 		if was != Active && was != Stale || n.onlyImported() {
 			continue
@@ -120,7 +120,7 @@ func (r *Registry) tellMoved(ctx context.Context) {
 	moved := r.life.moved
 	r.life.moved = nil
 	r.life.mu.Unlock()
-	for some := range slices.Chunk(moved, group) {
+	for some := range slices.Chunk(r.untold(ctx, moved), group) {
 		if err := r.record(ctx, some, func() {}); err != nil {
 			r.conf.Log.Warn("could not record changes of state", "nodes", len(some), "error", err)
 		}
@@ -175,17 +175,29 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 	if n == nil || !r.purgeable(n, h) {
 		return false
 	}
-	if err := r.store.Delete(ctx, id); err != nil {
+	if err := r.remove(ctx, n); err != nil {
 		r.conf.Log.Warn("could not forget a node that was silent for long", "node", id, "error", err)
 		return false
-	}
-	if err := r.record(ctx, []Event{{Identity: n.Identity, Kind: EventGone}}, func() { r.table.remove(id.Key()) }); err != nil {
-		r.table.remove(id.Key())
-		r.conf.Log.Warn("could not record that a node was forgotten", "node", id, "error", err)
 	}
 	r.machines.forget(n.node())
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true
+}
+
+// remove deletes a node from the store and from what readers see.
+func (r *Registry) remove(ctx context.Context, n *Head) error {
+	if r.shared != nil {
+		return r.forgetShared(ctx, n)
+	}
+	if err := r.store.Delete(ctx, n.Identity); err != nil {
+		return err
+	}
+	key := n.Identity.Key()
+	if err := r.record(ctx, []Event{{Identity: n.Identity, Kind: EventGone}}, func() { r.table.remove(key) }); err != nil {
+		r.table.remove(key)
+		r.conf.Log.Warn("could not record that a node was forgotten", "node", n.Identity, "error", err)
+	}
+	return nil
 }
 
 func latest(a, b time.Time) time.Time {

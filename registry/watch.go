@@ -119,6 +119,7 @@ func (r *Registry) Watch(ctx context.Context, d Discovery, after uint64, see fun
 	if err := see(Watched{What: Began, Event: Event{ID: position, At: r.conf.Now().UTC()}}); err != nil {
 		return err
 	}
+	after = r.resumed(after)
 	if after > 0 && after < position {
 		if err := r.catchUp(ctx, d, after, position, members, see); err != nil {
 			return err

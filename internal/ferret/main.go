@@ -14,6 +14,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -47,7 +49,18 @@ func run(in io.Reader, out io.Writer) error {
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx) }()
 
-	fmt.Fprintln(out, server.MongoDBURI())
+	at, err := url.Parse(server.MongoDBURI())
+	if err != nil {
+		return fmt.Errorf("reading the server's address: %w", err)
+	}
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	defer func() { _ = front.Close() }()
+	go (&serial{server: at.Host}).serve(front)
+
+	fmt.Fprintf(out, "mongodb://%s/\n", front.Addr())
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return fmt.Errorf("waiting for the end of input: %w", err)
 	}

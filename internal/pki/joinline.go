@@ -3,6 +3,7 @@ package pki
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -78,6 +79,15 @@ func ParseJoinLine(text string) (JoinLine, error) {
 		return fault(at+n, "the token has %d characters, want %d", n, tokenDigits)
 	}
 	return l, nil
+}
+
+// CheckAddress says why nodes cannot join a server at an address, which is
+// http or https with a host and a port; nil if they can.
+func CheckAddress(address string) error {
+	if problem := addressProblem(strings.TrimSuffix(address, "/")); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 // addressProblem says what is wrong with a server's address; empty: nothing.

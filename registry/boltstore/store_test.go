@@ -30,5 +30,5 @@ func TestJournal(t *testing.T) {
 	registrytest.TestJournal(t, func(t *testing.T) registrytest.Opener {
 		path := filepath.Join(t.TempDir(), "nodes.db")
 		return func(t *testing.T) registry.Store { return open(t, path) }
-	})
+	}, registrytest.Options{})
 }

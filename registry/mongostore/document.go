@@ -27,10 +27,15 @@ type document struct {
 	Collectives []string `bson:"collectives"`
 	Facts       bson.D   `bson:"facts"`
 
-	Format   int                `bson:"format"`
-	Seen     time.Time          `bson:"seen,omitempty"`
-	First    time.Time          `bson:"first,omitempty"`
-	Trusted  bson.D             `bson:"trusted,omitempty"`
+	Format  int       `bson:"format"`
+	Seen    time.Time `bson:"seen,omitempty"`
+	First   time.Time `bson:"first,omitempty"`
+	Trusted bson.D    `bson:"trusted,omitempty"`
+
+	Version  int64          `bson:"version"`         // the bits of registry.Node.Version
+	Revision int64          `bson:"rev"`             // of the last write, see clock
+	Event    *eventDocument `bson:"event,omitempty"` // what happened with the last change; it is in the journal too
+
 	Sections map[string]section `bson:"sections"`
 }
 
@@ -50,6 +55,7 @@ type section struct {
 	Changed     time.Time     `bson:"changed,omitempty"`
 	Hash        string        `bson:"hash"`
 	Warnings    []string      `bson:"warnings,omitempty"`
+	Learnt      time.Duration `bson:"learnt,omitempty"`
 }
 
 // documentOf is a node as a document.
@@ -65,6 +71,7 @@ func documentOf(n *registry.Node) document {
 		Format:      format,
 		Seen:        n.LastSeen,
 		First:       n.FirstSeen,
+		Version:     int64(n.Version()),
 		Sections:    make(map[string]section, len(n.Sections)),
 	}
 	if !n.LastSeen.IsZero() {
@@ -78,7 +85,7 @@ func documentOf(n *registry.Node) document {
 		own := section{
 			Whole: source == speaker, Classes: s.Classes, Agents: s.Agents, Collectives: s.Collectives,
 			Interval: s.Interval, Auth: s.Auth, Sequence: int64(s.Sequence), Sent: s.Sent,
-			Received: s.Received, Changed: s.Changed, Hash: s.Hash, Warnings: s.Warnings,
+			Received: s.Received, Changed: s.Changed, Hash: s.Hash, Warnings: s.Warnings, Learnt: s.Learnt,
 		}
 		if !own.Whole && len(s.Facts) > 0 {
 			own.Facts = toObject(s.Facts)
@@ -119,7 +126,7 @@ func (d *document) node() (registry.Node, error) {
 		s := &registry.Section{
 			Classes: own.Classes, Agents: own.Agents, Collectives: own.Collectives,
 			Interval: own.Interval, Auth: own.Auth, Sequence: uint64(own.Sequence), Sent: utc(own.Sent),
-			Received: utc(own.Received), Changed: utc(own.Changed), Hash: own.Hash, Warnings: own.Warnings,
+			Received: utc(own.Received), Changed: utc(own.Changed), Hash: own.Hash, Warnings: own.Warnings, Learnt: own.Learnt,
 		}
 		if len(facts) > 0 {
 			if s.Facts, err = fromObject(facts); err != nil {

@@ -3,11 +3,8 @@
 package mongostore_test
 
 import (
-	"errors"
-	"io"
-	"net"
+	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +19,8 @@ func outage(t *testing.T, uri string) {
 	p.up(t)
 	t.Cleanup(p.down)
 
-	s := open(t, "mongodb://"+p.address+"/?serverSelectionTimeoutMS=300&heartbeatFrequencyMS=500&directConnection=true", scratch(t, uri), "")
-	r, err := registry.Open(t.Context(), registry.Config{Store: s})
+	s := open(t, p.uri(), scratch(t, uri), "")
+	r, err := registry.Open(t.Context(), registry.Config{Store: s, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,61 +56,74 @@ func outage(t *testing.T, uri string) {
 	}
 }
 
-// proxy stands between a store and a server, so that the server can go away.
-type proxy struct {
-	server  string
-	address string // of its own, the same each time it is up
-
-	mu       sync.Mutex
-	listener net.Listener
-	conns    []net.Conn
-	running  sync.WaitGroup
-}
-
-func (p *proxy) up(t *testing.T) {
-	t.Helper()
-	address := p.address
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	l, err := net.Listen("tcp", address)
+// cuts: connections that break in the middle of a write, before the server has
+// it or before its answer is back, lose nothing that was acknowledged, and the
+// journal has every change that was stored, once.
+func cuts(t *testing.T, uri string) {
+	p := &proxy{server: strings.TrimSuffix(strings.TrimPrefix(uri, "mongodb://"), "/")}
+	p.up(t)
+	t.Cleanup(p.down)
+	database := scratch(t, uri)
+	r, err := registry.Open(t.Context(), registry.Config{Store: open(t, p.uri(), database, ""), Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.mu.Lock()
-	p.listener, p.address = l, l.Addr().String()
-	p.mu.Unlock()
-	p.running.Go(func() {
-		for {
-			in, err := l.Accept()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil {
-				continue
-			}
-			out, err := net.Dial("tcp", p.server)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, in, out)
-			p.mu.Unlock()
-			p.running.Go(func() { _, _ = io.Copy(in, out); _ = in.Close() })
-			p.running.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
-		}
-	})
-}
-
-// down closes everything and waits until it is.
-func (p *proxy) down() {
-	p.mu.Lock()
-	_ = p.listener.Close()
-	for _, c := range p.conns {
-		_ = c.Close()
+	turn, failed := int64(0), 0
+	register := func() error {
+		turn++
+		_, err := r.Register(t.Context(), registry.Registration{Identity: "db1", Sequence: uint64(turn), Facts: map[string]any{"turn": turn}})
+		return err
 	}
-	p.conns = nil
-	p.mu.Unlock()
-	p.running.Wait()
+	// A request begins with its name, as text: findAndModify takes a number,
+	// update writes the node, insert the event.
+	for _, request := range []string{"findAndModify", "update", "insert"} {
+		for _, answered := range []bool{false, true} {
+			if err := register(); err != nil {
+				t.Fatalf("turn %d, before anything was cut: %v", turn, err)
+			}
+			p.cutAt(cut{"\x02" + request + "\x00", answered})
+			acknowledged := turn
+			if err := register(); err != nil {
+				failed++
+			} else {
+				acknowledged = turn
+			}
+			deadline := time.Now().Add(20 * time.Second)
+			for err = register(); err != nil && time.Now().Before(deadline); err = register() {
+				time.Sleep(50 * time.Millisecond)
+			}
+			if err != nil {
+				t.Fatalf("after %s was cut: %v", request, err)
+			}
+			other := open(t, uri, database, "")
+			stored, err := other.Nodes(t.Context(), "db1")
+			if err != nil || len(stored) != 1 || stored[0].Facts["turn"].(int64) < acknowledged {
+				t.Errorf("%s was cut, answered %v: the store has %v, %v; turn %d was acknowledged", request, answered, stored, err, acknowledged)
+			}
+			if err := other.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if failed == 0 {
+		t.Error("nothing was cut")
+	}
+	had := ""
+	err = r.Events(t.Context(), registry.EventRange{Identity: "db1"}, func(e registry.Event) error {
+		for _, c := range e.Changes {
+			if c.Path == "turn" {
+				if had != "" && string(c.Old) != had {
+					t.Errorf("turn changed from %s to %s after it was %s", c.Old, c.New, had)
+				}
+				had = string(c.New)
+			}
+		}
+		return nil
+	})
+	if err != nil || had != fmt.Sprint(turn) {
+		t.Errorf("the journal ends with turn %s, %v; want %d", had, err, turn)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -27,14 +27,19 @@ import (
 func TestOnServers(t *testing.T) {
 	t.Run("FerretDB", func(t *testing.T) {
 		uri := ferrettest.Start(t)
-		suite(t, uri, registrytest.Options{Without: []string{"lists in a list", "minus zero"}, Nodes: 16})
+		suite(t, uri, registrytest.Options{Without: []string{"lists in a list", "minus zero"}, Nodes: 16, Events: 120})
 		t.Run("outage", func(t *testing.T) { outage(t, uri) })
+		t.Run("cuts", func(t *testing.T) { cuts(t, uri) })
+		t.Run("cluster", func(t *testing.T) { cluster(t, uri) })
+		t.Run("settled", func(t *testing.T) { settled(t, uri) })
 		t.Run("refusal", func(t *testing.T) { refusalIsInWords(t, uri) })
 		t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
 	})
 	if uri := os.Getenv("MUSTER_MONGO"); uri != "" {
 		t.Run("MongoDB", func(t *testing.T) {
 			suite(t, uri, registrytest.Options{})
+			t.Run("cluster", func(t *testing.T) { cluster(t, uri) })
+			t.Run("settled", func(t *testing.T) { settled(t, uri) })
 			t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
 		})
 	}
@@ -43,17 +48,22 @@ func TestOnServers(t *testing.T) {
 func suite(t *testing.T, uri string, o registrytest.Options) {
 	number := 0
 	database := scratch(t, uri)
-	registrytest.TestStore(t, func(*testing.T) registrytest.Opener {
+	fresh := func(*testing.T) registrytest.Opener {
 		number++
 		collection := fmt.Sprint("nodes", number)
 		return func(t *testing.T) registry.Store { return open(t, uri, database, collection) }
-	}, o)
+	}
+	registrytest.TestStore(t, fresh, o)
+	registrytest.TestJournal(t, fresh, o)
+	registrytest.TestShared(t, fresh)
 }
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func open(t *testing.T, uri, database, collection string) *mongostore.Store {
 	t.Helper()
 	s, err := mongostore.Open(t.Context(), mongostore.Config{
-		URI: uri, Database: database, Collection: collection, Log: slog.New(slog.DiscardHandler),
+		URI: uri, Database: database, Collection: collection, Log: quiet,
 	})
 	if err != nil {
 		t.Fatal(err)

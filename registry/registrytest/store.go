@@ -22,6 +22,7 @@ type Options struct {
 	Without []string // names of Values that the server behind the store is known to lose or refuse
 	Steps   int      // random puts, touches and deletes; 0: 300
 	Nodes   int      // different nodes among them; 0: 40
+	Events  int      // as many as are many; 0: 2,500
 }
 
 // TestStore holds a store to what [registry.Store] promises. Fresh makes the

@@ -75,7 +75,11 @@ func startPuppetDB(t *testing.T) *site {
 		"[jetty]\nhost = 127.0.0.1\nport = %s\n[nrepl]\nenabled = false\n[puppetdb]\ndisable-update-checking = true\n", dir, database, port)
 	run(t, who, "mkdir", dir+"/var", dir+"/tmp")
 	write(t, dir+"/conf.d/puppetdb.ini", config)
-	write(t, dir+"/conf.d/auth.conf", "authorization: { version: 1, rules: [ { match-request: { path: \"/\", type: path }, allow-unauthenticated: true, sort-order: 1, name: \"all\" } ] }\n")
+	rules, err := os.ReadFile("/etc/puppetdb/conf.d/auth.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/conf.d/auth.conf", string(rules))
 	ended := start(t, who, "java", "-Xmx512m", "-Dclojure.main.report=stderr", "-Djava.io.tmpdir="+dir+"/tmp", "-cp", "/usr/share/puppetdb/puppetdb.jar", "clojure.main", "-m", "puppetlabs.puppetdb.core", "services",
 		"--config", dir+"/conf.d", "--bootstrap-config", "/etc/puppetdb/bootstrap.cfg", "--restart-file", dir+"/restart")
 	s := &site{"http://127.0.0.1:" + port, &http.Client{Timeout: time.Minute}}
