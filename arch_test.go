@@ -43,6 +43,7 @@ var ladder = map[string]room{
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},
 	"puppetfunc/pdb":        {ours: []string{"registry", "query"}},
+	"puppetfunc/pdb/shadow": {ours: []string{"query"}},
 	"agent": {
 		ours: []string{"agent/facts", "agent/program", "registry", "internal/bus", "internal/wire", "internal/pki", "query"},
 	},
@@ -54,7 +55,7 @@ var ladder = map[string]room{
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{
