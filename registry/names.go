@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -24,7 +25,7 @@ type Names struct {
 
 // Names returns the names in use.
 func (r *Registry) Names() (Names, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return Names{}, err
 	}
 	v := r.vocabulary()
@@ -38,13 +39,16 @@ func (r *Registry) Names() (Names, error) {
 
 // Vocabulary is what the fleet has names for, over nodes in any state.
 func (r *Registry) Vocabulary() (query.Vocabulary, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return query.Vocabulary{}, err
 	}
 	return r.vocabulary(), nil
 }
 
 func (r *Registry) vocabulary() query.Vocabulary {
+	if r.direct.is() {
+		return query.Vocabulary{}
+	}
 	return query.Vocabulary{Names: r.table.index.Names, Values: r.table.index.Values}
 }
 

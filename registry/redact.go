@@ -45,8 +45,8 @@ var secrets = []struct {
 	shape *regexp.Regexp
 }{
 	{"PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY`)},
-	{"AKIA", regexp.MustCompile(`\bAKIA[A-Z0-9]{16}\b`)}, // AWS: long-lived
-	{"ASIA", regexp.MustCompile(`\bASIA[A-Z0-9]{16}\b`)}, // AWS: of a session
+	{"AKIA", regexp.MustCompile(`\bAKIA[A-Z0-9]{16}\b`)},                                     // AWS: long-lived
+	{"ASIA", regexp.MustCompile(`\bASIA[A-Z0-9]{16}\b`)},                                     // AWS: of a session
 	{"eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)}, // JWT
 	{"mst_", regexp.MustCompile(`\bmst_[A-Za-z0-9]{49}\b`)},                                  // our own tokens
 }

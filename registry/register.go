@@ -50,6 +50,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
+	letGo, err := r.hold(ctx, id)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", id, err)
+	}
+	defer letGo()
 
 	head := r.table.head(id.Key())
 	old := head.part(source)
@@ -234,8 +239,11 @@ func (r *Registry) keepHouse(ctx context.Context) {
 			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+			}
+			if leads || r.direct.is() {
 				r.trim(ctx)
 			}
+			r.count(ctx)
 			r.flush(ctx)
 			r.keepHearing(ctx)
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,11 @@ func placesOf(p query.Path) []string {
 		if s.Kind != "name" && s.Kind != "index" {
 			break
 		}
-		steps.WriteString("." + escape(s.Key))
+		if s.Kind == "index" {
+			steps.WriteString("." + strconv.Itoa(s.Pos))
+		} else {
+			steps.WriteString("." + escape(s.Key))
+		}
 		n++
 	}
 	if n == 0 {
