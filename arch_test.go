@@ -26,6 +26,7 @@ var ladder = map[string]room{
 	"internal/near":    {},
 	"internal/durable": {third: []string{"golang.org/x/sys"}},
 	"internal/wire":    {ours: []string{"internal/durable"}, third: []string{"github.com/go-json-experiment/json"}},
+	"internal/audit":   {},
 	"internal/pki":     {ours: []string{"internal/durable"}},
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
@@ -40,18 +41,19 @@ var ladder = map[string]room{
 	"registry/mongostore":   {ours: []string{"registry", "query"}, third: []string{"go.mongodb.org/mongo-driver/v2"}},
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},
+	"puppetfunc/pdb":        {ours: []string{"registry", "query"}},
 	"agent": {
 		ours: []string{"agent/facts", "agent/program", "registry", "internal/bus", "internal/wire", "internal/pki", "query"},
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "registry", "query", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{

@@ -10,6 +10,7 @@ import (
 	"muster/internal/bus"
 	"muster/internal/bus/rabbittest"
 	"muster/internal/pki"
+	"muster/registry"
 )
 
 // rabbit returns a running client of a real RabbitMQ.
@@ -29,8 +30,12 @@ func TestThroughRabbitMQ(t *testing.T) {
 	receiving := rabbit(t, server)
 	receiver := agent.Receiver{Bus: receiving, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: reg, Log: quiet()}
 	running(t, receiver.Run)
-	if err := receiving.Ready(s.soon()); err != nil {
-		t.Fatal(err)
+	twin, alike := rabbit(t, server), memory(t) // another registry, which hears the same
+	running(t, agent.Receiver{Bus: twin, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: alike, Log: quiet()}.Run)
+	for _, c := range []*bus.Client{receiving, twin} {
+		if err := c.Ready(s.soon()); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	node := rabbit(t, server)
@@ -45,6 +50,10 @@ func TestThroughRabbitMQ(t *testing.T) {
 	if n, ok := reg.Node("db1.acme.net"); !ok || n.Facts["customer"] != "acme" {
 		t.Errorf("the registry has %+v", n)
 	}
+	eventually(t, "the other registry to have it too", func() bool {
+		_, ok := alike.Node("db1.acme.net")
+		return ok
+	})
 
 	d.Opener = s.opener()
 	running(t, d.Run)
@@ -58,9 +67,11 @@ func TestThroughRabbitMQ(t *testing.T) {
 	server.Stop()
 	before := time.Now()
 	server.Resume()
-	eventually(t, "a registration after RabbitMQ came back", func() bool {
-		n, _ := reg.Node("db1.acme.net")
-		return n.LastSeen.After(before)
-	})
+	for _, r := range []*registry.Registry{reg, alike} {
+		eventually(t, "a registration after RabbitMQ came back", func() bool {
+			n, _ := r.Node("db1.acme.net")
+			return n.LastSeen.After(before)
+		})
+	}
 	eventually(t, "a ping after RabbitMQ came back", ping)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/internal/bus"
+	"muster/internal/pki"
 	"muster/internal/wire"
 	"muster/registry"
 )
@@ -18,6 +19,8 @@ import (
 // registrar stores registrations; [registry.Registry] is one.
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
+	Repeated(ctx context.Context, r registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 
@@ -137,7 +140,19 @@ func (r Receiver) refuseUnopened(d bus.Delivery, err error) {
 // register stores what an opened message says. The receipt also tells of a
 // refusal; the error is only for what could not be stored.
 func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, error) {
-	reg, err := r.registration(m)
+	proven, err := r.proven(m)
+	if err == nil {
+		if receipt, known, err := r.Registry.Repeated(ctx, proven); known {
+			if err == nil { // the certificate may be a new one
+				err = r.trust(ctx, proven, m)
+			}
+			return acceptedBody(receipt), err
+		}
+	}
+	var reg registry.Registration
+	if err == nil {
+		reg, err = r.registration(m, proven)
+	}
 	if f, ok := errors.AsType[*registry.Refusal](err); ok {
 		r.Registry.Refuse(*f)
 		return refusedBody(f), nil
@@ -149,42 +164,68 @@ func (r Receiver) register(ctx context.Context, m wire.Opened) (receiptBody, err
 	if f, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refusedBody(f), nil // the registry has recorded it
 	}
+	if err == nil {
+		err = r.trust(ctx, reg, m)
+	}
 	if err != nil {
 		return receiptBody{}, err
 	}
-	return receiptBody{Accepted: true, Warnings: receipt.Warnings, Next: int64(receipt.Next / time.Second)}, nil
+	return acceptedBody(receipt), nil
+}
+
+// trust stores what the certificate of a message says of the node.
+func (r Receiver) trust(ctx context.Context, reg registry.Registration, m wire.Opened) error {
+	if m.Proof.Certificate == nil {
+		return nil
+	}
+	reg.Facts = pki.TrustedFacts(m.Proof.Certificate)
+	return r.Registry.Trust(ctx, reg)
+}
+
+func acceptedBody(receipt registry.Receipt) receiptBody {
+	return receiptBody{Accepted: true, Warnings: receipt.Warnings, Next: int64(receipt.Next / time.Second)}
 }
 
 func refusedBody(f *registry.Refusal) receiptBody {
 	return receiptBody{Reason: f.Reason, Detail: f.Detail}
 }
 
-// registration decodes a body, and puts into it what the seal proves.
-func (r Receiver) registration(m wire.Opened) (registry.Registration, error) {
-	refused := func(reason, detail string) error {
-		return &registry.Refusal{Identity: m.Proof.Name, Reason: reason, Detail: detail, From: m.Caller}
-	}
+// proven is what is known of a registration by its seal, with its body.
+func (r Receiver) proven(m wire.Opened) (registry.Registration, error) {
 	if m.Kind != wire.Registration {
-		return registry.Registration{}, refused(string(wire.Unexpected), fmt.Sprintf("a %s is not wanted here", m.Kind))
+		return registry.Registration{}, refusalOf(m, string(wire.Unexpected), fmt.Sprintf("a %s is not wanted here", m.Kind))
 	}
-	reg, err := registry.DecodeRegistration(m.Body)
+	reg := registry.Registration{
+		Identity: m.Proof.Name, Source: registry.Daemon, Auth: m.Proof.Auth, Sequence: m.Sequence, Sent: m.Sent, Body: m.Body,
+	}
+	if skew := m.Skew; skew > wire.MaxSkew {
+		reg.Warnings = append(reg.Warnings, fmt.Sprintf("the node's clock is %s ahead of the registry's", skew.Round(time.Second)))
+	}
+	return reg, nil
+}
+
+// registration decodes the body of what is proven.
+func (r Receiver) registration(m wire.Opened, proven registry.Registration) (registry.Registration, error) {
+	said, err := registry.DecodeRegistration(m.Body)
 	if f, ok := errors.AsType[*registry.Refusal](err); ok {
 		f.Identity, f.From = m.Proof.Name, m.Caller
 		return registry.Registration{}, f
 	}
 	if err != nil {
-		return registry.Registration{}, refused(registry.ReasonMalformed, err.Error())
+		return registry.Registration{}, refusalOf(m, registry.ReasonMalformed, err.Error())
 	}
-	if reg.Identity != "" && !strings.EqualFold(reg.Identity, m.Proof.Name) {
-		return registry.Registration{}, refused(string(wire.WrongSender),
-			fmt.Sprintf("the registration is of %.60q, its seal of %q", reg.Identity, m.Proof.Name))
+	if said.Identity != "" && !strings.EqualFold(said.Identity, m.Proof.Name) {
+		return registry.Registration{}, refusalOf(m, string(wire.WrongSender),
+			fmt.Sprintf("the registration is of %.60q, its seal of %q", said.Identity, m.Proof.Name))
 	}
-	reg.Identity, reg.Source, reg.Auth = m.Proof.Name, registry.Daemon, m.Proof.Auth
-	reg.Sequence, reg.Sent, reg.Seen = m.Sequence, m.Sent, time.Time{}
-	if skew := m.Skew; skew > wire.MaxSkew {
-		reg.Warnings = append(reg.Warnings, fmt.Sprintf("the node's clock is %s ahead of the registry's", skew.Round(time.Second)))
-	}
+	reg := proven
+	reg.Interval, reg.Facts, reg.Classes, reg.Agents, reg.Collectives = said.Interval, said.Facts, said.Classes, said.Agents, said.Collectives
+	reg.Warnings = append(said.Warnings, proven.Warnings...)
 	return reg, nil
+}
+
+func refusalOf(m wire.Opened, reason, detail string) error {
+	return &registry.Refusal{Identity: m.Proof.Name, Reason: reason, Detail: detail, From: m.Caller}
 }
 
 // answer sends a receipt to where the registration says.

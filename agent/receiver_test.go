@@ -44,12 +44,12 @@ func newHostileCA(tb testing.TB) *hostileCA {
 	return ca
 }
 
-func (ca *hostileCA) sign(name string, parent *x509.Certificate, public any) *x509.Certificate {
+func (ca *hostileCA) sign(name string, parent *x509.Certificate, public any, extensions ...pkix.Extension) *x509.Certificate {
 	ca.tb.Helper()
 	cert := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtraExtensions: extensions,
 	}
 	if parent == nil {
 		parent, cert.IsCA, cert.KeyUsage = cert, true, x509.KeyUsageCertSign
@@ -73,13 +73,13 @@ type hostile struct {
 	id     string // the last message's
 }
 
-func (ca *hostileCA) node(name string) *hostile {
+func (ca *hostileCA) node(name string, extensions ...pkix.Extension) *hostile {
 	ca.tb.Helper()
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		ca.tb.Fatal(err)
 	}
-	sealer, err := wire.NewSealer(key, []*x509.Certificate{ca.sign(name, ca.cert, public)})
+	sealer, err := wire.NewSealer(key, []*x509.Certificate{ca.sign(name, ca.cert, public, extensions...)})
 	if err != nil {
 		ca.tb.Fatal(err)
 	}
@@ -247,10 +247,17 @@ func (r *receiving) got() []string {
 }
 
 // failing is a registry whose disk is full.
-type failing struct{ registrar }
+type failing struct{ forgetful }
 
 func (failing) Register(context.Context, registry.Registration) (registry.Receipt, error) {
 	return registry.Receipt{}, errors.New("no space left on device")
+}
+
+// forgetful knows no registration again.
+type forgetful struct{ registrar }
+
+func (forgetful) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
 }
 
 // A registration that could not be stored is not acknowledged to its sender.
@@ -294,7 +301,7 @@ func TestReceipts(t *testing.T) {
 
 // blocking is a registry that lets nobody through before all are there.
 type blocking struct {
-	registrar
+	forgetful
 	inside  atomic.Int32
 	all     int32
 	release chan struct{}
@@ -311,6 +318,8 @@ func (b *blocking) Register(ctx context.Context, _ registry.Registration) (regis
 		return registry.Receipt{}, ctx.Err()
 	}
 }
+
+func (b *blocking) Trust(context.Context, registry.Registration) error { return nil }
 
 // Registrations are committed side by side, so that they can share a commit,
 // but no more than 64.

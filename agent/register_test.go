@@ -95,7 +95,7 @@ func TestOnceSaysWhyItWaited(t *testing.T) {
 }
 
 // refusing is a registry that refuses.
-type refusing struct{ registrar }
+type refusing struct{ forgetful }
 
 func (refusing) Register(_ context.Context, r registry.Registration) (registry.Receipt, error) {
 	return registry.Receipt{}, &registry.Refusal{Identity: r.Identity, Reason: registry.ReasonProof, Detail: "known better"}

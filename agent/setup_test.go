@@ -143,6 +143,8 @@ func (s *site) registry(reg registrar) (stop func() error) {
 
 type registrar interface {
 	Register(ctx context.Context, r registry.Registration) (registry.Receipt, error)
+	Repeated(ctx context.Context, r registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(ctx context.Context, r registry.Registration) error
 	Refuse(r registry.Refusal)
 }
 

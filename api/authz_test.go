@@ -65,7 +65,10 @@ func may(t *testing.T, h *httptest.Server, row, secret string) string {
 		if method == "POST" {
 			body = fmt.Sprintf(`{"identity":%q}`, name)
 		}
-		a := send(t, h, method, strings.NewReplacer(":identity", name, ":path", "customer").Replace(path), body, head)
+		if path == "/pdb/cmd/v1" {
+			body = fmt.Sprintf(`{"command":"deactivate node","version":3,"payload":{"certname":%q}}`, name)
+		}
+		a := send(t, h, method, strings.NewReplacer(":identity", name, ":certname", name, ":path", "customer").Replace(path), body, head)
 		refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden || a.errorCode() == "wrong_sender"
 		if (secret == "") != (a.status == http.StatusUnauthorized) && refused {
 			t.Errorf("%s with token %q answered %d", row, secret, a.status)

@@ -19,22 +19,12 @@ func (s *Server) backup(c echo.Context) error {
 	if err := s.Registry.Ready(c.Request().Context()); err != nil {
 		return err
 	}
-	control := http.NewResponseController(c.Response())
-	if err := withoutDeadlines(control); err != nil {
-		return err
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="muster-`+s.Now().UTC().Format("20060102T150405Z")+`.backup"`)
+	err := s.sendLines(c, func() error { return s.Life.Backup(c.Request().Context(), c.Response()) })
+	if err != nil {
+		c.Response().Header().Del(echo.HeaderContentDisposition)
 	}
-	head := c.Response().Header()
-	head.Set(echo.HeaderContentType, "application/gzip")
-	head.Set(echo.HeaderContentDisposition, `attachment; filename="muster-`+s.Now().UTC().Format("20060102T150405Z")+`.backup"`)
-	if err := s.Life.Backup(c.Request().Context(), c.Response()); err != nil {
-		s.log.Warn("a backup was not finished", "error", err)
-		if !c.Response().Committed {
-			head.Del(echo.HeaderContentDisposition)
-			return err
-		}
-		panic(http.ErrAbortHandler)
-	}
-	return nil
+	return err
 }
 
 // restore brings back what a backup holds and the registry does not.
@@ -60,6 +50,7 @@ func (s *Server) restore(c echo.Context) (err error) {
 	if err != nil {
 		return fail(http.StatusBadRequest, "%v", err)
 	}
+	note(c, "", done.Changed)
 	return writeJSON(c, http.StatusOK, done)
 }
 

@@ -40,8 +40,8 @@ func (s *Server) complete(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	known := s.vocabulary()
-	known.Values = func(path string) map[string]int { return s.valuesOf(ctx, path) }
+	known := s.vocabulary(c)
+	known.Values = func(path string) map[string]int { return valuesOf(ctx, s.seen(c), path) }
 	out := completed{Candidates: []string{}}
 	start, candidates := known.Complete(text, offset, dialect)
 	out.Start = start
@@ -51,8 +51,8 @@ func (s *Server) complete(c echo.Context) error {
 
 // valuesOf counts the values of a fact over the live nodes, as text. What can
 // not be had in time is not offered.
-func (s *Server) valuesOf(ctx context.Context, path string) map[string]int {
-	answer, err := s.Registry.Find(ctx, registry.Discovery{})
+func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
+	answer, err := r.Find(ctx, registry.Discovery{})
 	if err != nil {
 		return nil
 	}

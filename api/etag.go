@@ -11,7 +11,7 @@ import (
 // taggedRoutes are those whose answers carry an ETag: what many ask for again
 // and again, and mostly get alike.
 var taggedRoutes = map[string]bool{
-	"/v1/search": true, "/v1/nodes/:identity": true, "/v1/facts": true, "/v1/facts/:path": true, "/v1/classes": true,
+	"/v1/search": true, "/v1/nodes/:identity": true, "/v1/hiera/:certname": true, "/v1/facts": true, "/v1/facts/:path": true, "/v1/classes": true,
 }
 
 func isTagged(c echo.Context) bool { return taggedRoutes[c.Path()] }

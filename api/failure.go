@@ -27,6 +27,7 @@ type Failure struct {
 	Request string `json:"request,omitempty"` // the request's name in the server's log
 
 	status int
+	wait   string // seconds after which to come again; empty: 1
 }
 
 func (f *Failure) Error() string { return f.Message }
@@ -128,7 +129,7 @@ func (s *Server) answerFailure(err error, c echo.Context) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="muster"`)
 	}
 	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
-		c.Response().Header().Set(echo.HeaderRetryAfter, "1")
+		c.Response().Header().Set(echo.HeaderRetryAfter, orWord(f.wait, "1"))
 	}
 	if err := writeJSON(c, f.status, map[string]*Failure{"error": f}); err != nil {
 		s.log.Debug("an error was not delivered", "error", err)

@@ -35,6 +35,7 @@ type fake struct {
 	mu         sync.Mutex
 	asked      []registry.Discovery
 	registered []registry.Registration
+	trusted    []registry.Registration
 	refusals   []registry.Refusal
 }
 
@@ -100,6 +101,17 @@ func (f *fake) Register(_ context.Context, r registry.Registration) (registry.Re
 	}
 	f.registered = append(f.registered, r)
 	return registry.Receipt{Changed: true, Next: 5 * time.Minute}, nil
+}
+
+func (f *fake) Repeated(context.Context, registry.Registration) (registry.Receipt, bool, error) {
+	return registry.Receipt{}, false, nil
+}
+
+func (f *fake) Trust(_ context.Context, r registry.Registration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trusted = append(f.trusted, r)
+	return f.err
 }
 
 func (f *fake) Refuse(r registry.Refusal) {

@@ -21,7 +21,11 @@ func (s *Server) healthz(c echo.Context) error {
 func (s *Server) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readyPatience)
 	defer cancel()
-	for _, check := range append([]Check{{Name: "registry", Ok: s.Registry.Ready}}, s.Checks...) {
+	checks := []Check{{Name: "registry", Ok: s.Registry.Ready}}
+	if s.Held != nil {
+		checks = append(checks, Check{Name: "registry", Ok: func(context.Context) error { return s.Held() }})
+	}
+	for _, check := range append(checks, s.Checks...) {
 		err := check.Ok(ctx)
 		if err == nil {
 			continue

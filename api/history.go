@@ -41,7 +41,7 @@ func (s *Server) history(c echo.Context) error {
 	defer cancel()
 	events := []registry.Event{}
 	complete := true
-	err = s.Life.History(ctx, name, from, to, func(e registry.Event) error {
+	err = s.seenLife(c).History(ctx, name, from, to, func(e registry.Event) error {
 		if events = append(events, e); len(events) > limit {
 			events, complete = events[1:], false
 		}
@@ -51,7 +51,7 @@ func (s *Server) history(c echo.Context) error {
 		return historyFailure(err)
 	}
 	if len(events) == 0 {
-		if _, err := s.nodeNamed(ctx, name); err != nil {
+		if _, err := s.nodeNamed(c, name); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Server) diff(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	n, err := s.nodeNamed(ctx, name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}
@@ -76,18 +76,18 @@ func (s *Server) diff(c echo.Context) error {
 	case (with == "") == (from == ""):
 		return fail(http.StatusBadRequest, "one of from and with is wanted").hint("from=2h, or with=NODE")
 	case with != "":
-		other, err := s.nodeNamed(ctx, with)
+		other, err := s.nodeNamed(c, with)
 		if err != nil {
 			return err
 		}
 		out["with"] = other.Identity
-		changes = append(changes, s.Life.DiffNodes(n, other)...)
+		changes = append(changes, s.seenLife(c).DiffNodes(n, other)...)
 	default:
 		at, err := s.when(values, "from")
 		if err != nil {
 			return err
 		}
-		found, since, err := s.Life.Diff(ctx, name, at)
+		found, since, err := s.seenLife(c).Diff(ctx, name, at)
 		if err != nil {
 			return historyFailure(noNode(err, name))
 		}
@@ -125,7 +125,7 @@ func (s *Server) changes(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
 	events := []registry.Event{}
-	err = s.Life.Events(ctx, want, func(e registry.Event) error {
+	err = s.seenLife(c).Events(ctx, want, func(e registry.Event) error {
 		if events = append(events, e); len(events) > limit {
 			return errEnough
 		}

@@ -22,9 +22,12 @@ type Life interface {
 	Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error
 	Deactivate(ctx context.Context, id, by string) error
 	Reactivate(ctx context.Context, id, by string) error
+	Retire(ctx context.Context, id, by string, at time.Time) error
 	Thaw()
 	Backup(context.Context, io.Writer) error
 	Restore(context.Context, io.ReadSeeker) (registry.Restored, error)
+	Heads(context.Context, io.Writer) error
+	Pass(context.Context, io.Writer, registry.Wanted) error
 }
 
 // alive makes of a handler one that needs the lifecycle.
@@ -51,14 +54,18 @@ func (s *Server) mark(c echo.Context, change func(ctx context.Context, id, by st
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
+	if _, err := s.nodeNamed(c, name); err != nil {
+		return err
+	}
 	p := principalOf(c)
 	if err := change(ctx, name, orWord(p.Name, "anybody")); err != nil {
 		return noNode(err, name)
 	}
-	n, err := s.nodeNamed(ctx, name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}
+	note(c, "", 1)
 	return writeJSON(c, http.StatusOK, map[string]any{"identity": n.Identity, "state": n.State})
 }
 
@@ -115,7 +122,7 @@ func (s *Server) missing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
@@ -124,12 +131,13 @@ func (s *Server) missing(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	answer, err := s.Registry.Find(ctx, registry.Discovery{
+	answer, err := s.seen(c).Find(ctx, registry.Discovery{
 		Query: q, Collectives: a.collectives, States: a.states, Limit: a.limit, Sort: orWord(a.sort, "lastseen"),
 	})
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), answer.Count)
 	nodes := make([]silent, len(answer.Nodes))
 	for i, n := range answer.Nodes {
 		nodes[i] = silent{Identity: n.Identity, State: n.State, RenamedTo: n.RenamedTo, Collectives: n.Collectives}

@@ -238,10 +238,13 @@ func (noLife) DiffNodes(_, _ *registry.Node) []registry.Change { return nil }
 func (noLife) Watch(context.Context, registry.Discovery, uint64, func(registry.Watched) error) error {
 	return registry.ErrNoHistory
 }
-func (noLife) Deactivate(context.Context, string, string) error { return registry.ErrNoNode }
-func (noLife) Reactivate(context.Context, string, string) error { return registry.ErrNoNode }
-func (noLife) Thaw()                                            {}
-func (noLife) Backup(context.Context, io.Writer) error          { return registry.ErrLoading }
+func (noLife) Deactivate(context.Context, string, string) error        { return registry.ErrNoNode }
+func (noLife) Reactivate(context.Context, string, string) error        { return registry.ErrNoNode }
+func (noLife) Retire(context.Context, string, string, time.Time) error { return nil }
+func (noLife) Thaw()                                                   {}
+func (noLife) Backup(context.Context, io.Writer) error                 { return registry.ErrLoading }
+func (noLife) Heads(context.Context, io.Writer) error                  { return nil }
+func (noLife) Pass(context.Context, io.Writer, registry.Wanted) error  { return nil }
 func (noLife) Restore(context.Context, io.ReadSeeker) (registry.Restored, error) {
 	return registry.Restored{}, registry.ErrLoading
 }

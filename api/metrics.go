@@ -16,6 +16,7 @@ import (
 type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	unaudited prometheus.Counter
 	serve     echo.HandlerFunc
 }
 
@@ -31,8 +32,12 @@ func newMetrics(r Registry, log *slog.Logger) *metrics {
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
 		}, []string{"route"}),
 	}
+	m.unaudited = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "muster_audit_failures_total",
+		Help: "Requests whose line could not be written to the audit log.",
+	})
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(m.requests, m.durations, newCollector(r))
+	reg.MustRegister(m.requests, m.durations, m.unaudited, newCollector(r))
 	m.serve = echo.WrapHandler(promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}))

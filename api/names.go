@@ -17,7 +17,7 @@ func (s *Server) facts(c echo.Context) error {
 	if _, err := oneOf(c); err != nil {
 		return err
 	}
-	names, err := s.Registry.Names()
+	names, err := s.seen(c).Names()
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *Server) classes(c echo.Context) error {
 	if _, err := oneOf(c); err != nil {
 		return err
 	}
-	names, err := s.Registry.Names()
+	names, err := s.seen(c).Names()
 	if err != nil {
 		return err
 	}
@@ -60,16 +60,17 @@ func (s *Server) values(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	answer, err := s.Registry.Find(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states})
+	answer, err := s.seen(c).Find(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states})
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), len(answer.Nodes))
 	counts, missing := map[string]int{}, 0
 	for i := range answer.Nodes {
 		n := answer.Nodes[i].Node()

@@ -23,7 +23,7 @@ func (s *Server) node(c echo.Context) error {
 	if err := itself(c, name); err != nil {
 		return err
 	}
-	n, err := s.nodeNamed(c.Request().Context(), name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}
@@ -32,11 +32,11 @@ func (s *Server) node(c echo.Context) error {
 
 // nodeNamed returns a node in any state. That there is none can only be said
 // once all are loaded.
-func (s *Server) nodeNamed(ctx context.Context, name string) (*registry.Node, error) {
-	if n, ok := s.Registry.Node(name); ok {
+func (s *Server) nodeNamed(c echo.Context, name string) (*registry.Node, error) {
+	if n, ok := s.seen(c).Node(name); ok {
 		return &n, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), readyPatience)
 	defer cancel()
 	if err := s.Registry.Ready(ctx); err != nil {
 		return nil, registry.ErrLoading

@@ -28,7 +28,7 @@ func (s *Server) parse(c echo.Context) error {
 		return err
 	}
 	return writeJSON(c, http.StatusOK, parsed{
-		OK: true, Tree: query.Tree(q.Filter), Dialect: string(q.Dialect), Warnings: s.vocabulary().Warnings(q),
+		OK: true, Tree: query.Tree(q.Filter), Dialect: string(q.Dialect), Warnings: s.advice(c).Warnings(q),
 	})
 }
 
@@ -53,7 +53,7 @@ func (s *Server) explain(c echo.Context) error {
 		return err
 	}
 	out := explained{Dialect: string(q.Dialect), Words: query.Words(q.Filter), Tree: query.Tree(q.Filter), Dialects: map[string]spelled{}}
-	out.Warnings = s.vocabulary().Warnings(q)
+	out.Warnings = s.advice(c).Warnings(q)
 	for _, d := range query.Dialects() {
 		if d == "auto" {
 			continue

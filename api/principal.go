@@ -33,8 +33,16 @@ func (s *Server) authorize(r route) echo.MiddlewareFunc {
 				return err
 			}
 			c.Set(principalKey, p)
+			if p.sight != nil && slices.Contains(entire, r.method+" "+r.path) {
+				return fail(http.StatusForbidden, "%s may see a part of the registry only, and %s %s is about all of it", p.Name, r.method, r.path)
+			}
 			if !slices.Contains(r.roles, p.Role) {
 				return fail(http.StatusForbidden, "%s has the role %s, which may not %s %s", p.Name, p.Role, r.method, r.path)
+			}
+			if s.Held != nil && r.path != neighbourPath {
+				if err := s.Held(); err != nil {
+					return fail(http.StatusServiceUnavailable, "not ready: %v", err)
+				}
 			}
 			return next(c)
 		}
@@ -71,7 +79,9 @@ func (s *Server) byToken(secret string) (Principal, error) {
 	t, err := s.Tokens.Check(secret)
 	switch {
 	case err == nil:
-		return Principal{Name: t.Name, Role: t.Role, Auth: "token " + t.Name}, nil
+		p := Principal{Name: t.Name, Role: t.Role, Auth: "token " + t.Name, For: t.For}
+		p.sight, err = s.sights.of(or(t.Scope, s.Scopes[string(t.Role)]))
+		return p, err
 	case errors.Is(err, ErrTokenMalformed), errors.Is(err, ErrTokenUnknown), errors.Is(err, ErrTokenExpired):
 		return Principal{}, fail(http.StatusUnauthorized, "%v", err)
 	default:
@@ -88,41 +98,46 @@ func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
 	if name == "" {
 		return Principal{}, fail(http.StatusUnauthorized, "the certificate carries no name")
 	}
-	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert"}
-	if role, ok := s.roleByName(name); ok {
+	p := Principal{Name: name, Role: roleOf(cert), Auth: "cert", cert: cert}
+	if role, ok := bestFor(s.Roles, name); ok {
 		p.Role = role
 	}
-	return p, nil
+	if patterns, ok := bestFor(s.Forwarders, name); ok {
+		p.Role, p.For = Forwarder, patterns
+	}
+	scope, _ := bestFor(s.Scopes, name)
+	var err error
+	p.sight, err = s.sights.of(or(scope, s.Scopes[string(p.Role)]))
+	return p, err
 }
 
-// roleOf is what a certificate says of its holder. The registries of a site
-// need to ask, and nothing more.
+// roleOf is what a certificate says of its holder.
 func roleOf(cert *x509.Certificate) Role {
 	switch pki.RoleOf(cert) {
 	case pki.RoleOperator:
 		return Operator
 	case pki.RoleRegistry:
-		return Reader
+		return Neighbour
 	default:
 		return NodeRole
 	}
 }
 
-// roleByName is what the configuration says of a certificate's name: exactly
-// that name's, else the longest pattern's that fits.
-func (s *Server) roleByName(name string) (Role, bool) {
+// bestFor is what the configuration says of a certificate's name: exactly that
+// name's, else the longest pattern's that fits.
+func bestFor[T any](named map[string]T, name string) (found T, ok bool) {
 	name = strings.ToLower(name)
-	best, found := "", Role("")
-	for pattern, role := range s.Roles {
+	best := ""
+	for pattern, value := range named {
 		lower := strings.ToLower(pattern)
 		if lower == name {
-			return role, true
+			return value, true
 		}
 		// A path's * stops at slashes: dots take their place.
 		fits, err := path.Match(strings.ReplaceAll(lower, ".", "/"), strings.ReplaceAll(name, ".", "/"))
 		if err == nil && fits && (len(lower) > len(best) || len(lower) == len(best) && lower > best) {
-			best, found = lower, role
+			best, found, ok = lower, value, true
 		}
 	}
-	return found, found != ""
+	return found, ok
 }

@@ -289,8 +289,8 @@ func TestSearchByCompiledClasses(t *testing.T) {
 		"q=mysql::master&source=any":     {"db1", "liar"},
 		"q=mysql::master&source=catalog": {"db1"},
 		"q=" + url.QueryEscape("not class = mysql::master") + "&source=catalog":                          {"liar"},
-		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":[7]}`):                                        {"liar"},
-		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":["7"]}`):                                      nil,
+		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":[7]}`):                                  {"liar"},
+		"ask=" + url.QueryEscape(`{"q":"{facts.rack: ?}","param":["7"]}`):                                nil,
 		"ask=" + url.QueryEscape(`{"q":"mysql::master","unknown":"query","fields":["networking.fqdn"]}`): {"db1", "liar"},
 	} {
 		if a := get(t, h, "/v1/search?"+query); a.status != http.StatusOK || !slices.Equal(names(t, a), want) {

@@ -58,6 +58,7 @@ func (s *Server) register(c echo.Context) error {
 		out.Results = append(out.Results, v)
 		return nil
 	})
+	note(c, "", out.Accepted)
 	status := http.StatusOK
 	switch {
 	case err != nil:
@@ -81,25 +82,51 @@ func (s *Server) register(c echo.Context) error {
 // judged, as opposed to refused.
 func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	p := principalOf(c)
-	from := strings.TrimSpace(p.Name + " " + c.RealIP())
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
+	defer cancel()
+	if p.Role == NodeRole { // of others only the body tells who they speak of
+		proven := registry.Registration{Identity: p.Name, Source: registry.Daemon, Auth: p.Auth, Body: body}
+		if receipt, known, err := s.Registry.Repeated(ctx, proven); known {
+			if err == nil { // the certificate may be a new one
+				err = s.trust(ctx, proven, p.trusts(&proven))
+			}
+			return accepted(proven, receipt, err)
+		}
+	}
 	reg, err := registry.DecodeRegistration(body)
+	reg.Body = body
 	if err == nil {
-		err = s.vouch(p, &reg)
+		err = vouch(p, &reg)
 	}
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
-		refusal.From, refusal.At = from, s.Now()
+		refusal.From, refusal.At = from(c), s.Now()
 		s.Registry.Refuse(*refusal)
 		return refused(refusal), nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
-	defer cancel()
+	trusted := p.trusts(&reg)
 	receipt, err := s.Registry.Register(ctx, reg)
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok {
 		return refused(refusal), nil
 	}
+	if err == nil {
+		err = s.trust(ctx, reg, trusted)
+	}
+	return accepted(reg, receipt, err)
+}
+
+// trust stores the trusted facts that came with a registration; nil: none did.
+func (s *Server) trust(ctx context.Context, reg registry.Registration, facts map[string]any) error {
+	if facts == nil {
+		return nil
+	}
+	reg.Facts = facts
+	return s.Registry.Trust(ctx, reg)
+}
+
+func accepted(reg registry.Registration, receipt registry.Receipt, err error) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("%s was not stored: %w", reg.Identity, err)
 	}
@@ -109,30 +136,33 @@ func (s *Server) registerOne(c echo.Context, body []byte) (verdict, error) {
 	}, nil
 }
 
+// from is who sent a request, as refusals are listed.
+func from(c echo.Context) string {
+	return strings.TrimSpace(principalOf(c).Name + " " + c.RealIP())
+}
+
 // vouch puts into a registration who has proven what: a node speaks for
 // itself, a forwarder for others, and an administrator brings documents.
-func (s *Server) vouch(p Principal, reg *registry.Registration) error {
-	switch p.Role {
-	case NodeRole:
-		if reg.Identity == "" {
-			reg.Identity = p.Name
-		}
-		if !strings.EqualFold(reg.Identity, p.Name) {
-			return &registry.Refusal{
-				Identity: reg.Identity, Reason: "wrong_sender",
-				Detail: fmt.Sprintf("%s may not register as %q", p.Name, cut(reg.Identity, 60)),
-			}
-		}
-		reg.Source, reg.Auth = registry.Daemon, p.Auth
-	case Forwarder:
-		reg.Source, reg.Auth = registry.Daemon, "forwarder "+p.Name
-	default:
-		reg.Source, reg.Auth = registry.Import, p.Auth
-		if p.Auth == "open" {
-			reg.Auth = ""
-		}
+func vouch(p Principal, reg *registry.Registration) error {
+	if reg.Identity == "" && p.Role == NodeRole {
+		reg.Identity = p.Name
 	}
-	return nil
+	reg.Source, reg.Auth = registry.Daemon, p.vouches()
+	if p.Role != NodeRole && p.Role != Forwarder {
+		reg.Source = registry.Import
+	}
+	return p.speaksFor(reg.Identity)
+}
+
+// vouches is how the identity of a node is proven of which a principal speaks.
+func (p Principal) vouches() string {
+	switch {
+	case p.Role == Forwarder:
+		return "forwarder " + p.Name
+	case p.Auth == "open":
+		return ""
+	}
+	return p.Auth
 }
 
 func refused(r *registry.Refusal) verdict {

@@ -31,19 +31,25 @@ const (
 	maxRatio         = 100 // uncompressed to compressed
 )
 
+// neighbourPath is for registries that hear the same nodes.
+const neighbourPath = "/v1/neighbour"
+
 // table is all that the server answers.
 func (s *Server) table() []route {
 	anyone := []Role{Anyone}
-	ask := []Role{Reader, Operator, Admin, Forwarder}
-	oneself := []Role{Reader, Operator, Admin, Forwarder, NodeRole}
-	look := []Role{Reader, Operator, Admin}
+	ask := []Role{Reader, Operator, Admin, Forwarder, Neighbour}
+	oneself := []Role{Reader, Operator, Admin, Forwarder, Neighbour, NodeRole}
+	look := []Role{Reader, Operator, Admin, Neighbour}
+	neighbours := []Role{Neighbour, Admin}
 	operate := []Role{Operator, Admin}
 	admin := []Role{Admin}
+	known := Roles()
 	tell := []Role{Admin, Forwarder, NodeRole}
 	return []route{
 		{"GET", "/v1/search", ask, 0, s.search},
 		{"POST", "/v1/search", ask, maxAsk, s.search},
 		{"GET", "/v1/nodes/:identity", oneself, 0, s.node},
+		{"GET", "/v1/hiera/:certname", oneself, 0, s.hiera},
 		{"GET", "/v1/facts", ask, 0, s.facts},
 		{"GET", "/v1/facts/:path", ask, 0, s.values},
 		{"GET", "/v1/classes", ask, 0, s.classes},
@@ -61,7 +67,14 @@ func (s *Server) table() []route {
 		{"POST", "/v1/thaw", operate, maxWord, s.alive(s.thaw)},
 		{"GET", "/v1/backup", admin, 0, s.alive(s.backup)},
 		{"POST", "/v1/restore", admin, maxBackup, s.alive(s.restore)},
+		{"GET", neighbourPath, neighbours, 0, s.alive(s.heads)},
+		{"POST", neighbourPath, neighbours, maxAsk, s.alive(s.pass)},
 		{"POST", "/v1/registrations", tell, maxRegistrations, s.register},
+		{"POST", "/pdb/cmd/v1", tell, maxRegistrations, s.command},
+		{"GET", "/pdb/meta/v1/version", known, 0, s.pdbVersion},
+		{"GET", "/pdb/meta/v1/server-time", known, 0, s.pdbTime},
+		{"GET", "/status/v1/services", known, 0, s.pdbStatus},
+		{"GET", "/status/v1/services/puppetdb-status", known, 0, s.pdbStatus},
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},
 		{"POST", "/v1/renew", anyone, maxCertify, s.renew},
@@ -77,7 +90,11 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			p := principalOf(c)
-			if !slices.Contains(r.roles, Anyone) {
+			anyone := slices.Contains(r.roles, Anyone)
+			if err := s.within(c, p, anyone); err != nil {
+				return err
+			}
+			if !anyone {
 				if !s.flights.take(p.Auth + " " + p.Name) {
 					return fail(http.StatusTooManyRequests, "%s has %d requests under way already", p.Name, s.InFlight)
 				}
@@ -87,8 +104,11 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			c.Request().Body = body
-			return next(c)
+			read := &counted{ReadCloser: body}
+			c.Request().Body = read
+			err = next(c)
+			s.rates.charge("bytes "+p.Auth+" "+p.Name, float64(read.read))
+			return err
 		}
 	}
 }

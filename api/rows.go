@@ -33,10 +33,11 @@ func (s *Server) rows(ctx context.Context, c echo.Context, a *ask, q *query.Quer
 		return fail(http.StatusBadRequest, "this query says itself which rows it wants").
 			hint("leave out fields, sort, limit, cursor and format=text; say order by and limit in the query")
 	}
-	table, err := s.Registry.Rows(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Compiled: a.compiled})
+	table, err := s.seen(c).Rows(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Compiled: a.compiled})
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), len(table.Rows))
 	out := tabled{
 		Count: len(table.Rows), Complete: true, Warnings: append([]string{}, table.Warnings...),
 		Columns: table.Columns, Rows: make([][]any, len(table.Rows)),

@@ -36,26 +36,28 @@ func (s *Server) search(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.Deadline)
 	defer cancel()
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
 	if asksForRows(q) {
 		return s.rows(ctx, c, a, q)
 	}
-	f, err := s.find(ctx, a, q)
+	note(c, a.text(), 0)
+	f, err := find(ctx, s.seen(c), a, q)
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), f.Total)
 	return f.write(c, a.format)
 }
 
-func (s *Server) find(ctx context.Context, a *ask, q *query.Query) (*found, error) {
+func find(ctx context.Context, r Registry, a *ask, q *query.Query) (*found, error) {
 	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort, Compiled: a.compiled}
 	if len(a.fields) == 0 {
 		d.Limit = a.limit
 	}
-	answer, err := s.Registry.Find(ctx, d)
+	answer, err := r.Find(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -73,23 +75,22 @@ func (s *Server) find(ctx context.Context, a *ask, q *query.Query) (*found, erro
 
 // understand parses what is asked for, and holds it against the names that
 // the fleet has: for warnings, or for an error where the asker wants that.
-func (s *Server) understand(a *ask) (*query.Query, error) {
+func (s *Server) understand(c echo.Context, a *ask) (*query.Query, error) {
 	q, err := a.filters.Parse()
 	if err != nil {
 		return nil, err
 	}
-	known := s.vocabulary()
-	q.Warnings = known.Warnings(q)
+	q.Warnings = s.advice(c).Warnings(q)
 	if a.strict != "" {
-		if err := known.Check(a.withFields(q)); err != nil {
+		if err := s.vocabulary(c).Check(a.withFields(q)); err != nil {
 			f := failureOf(err)
 			f.Code = "unknown_fact"
 			return nil, f
 		}
 	}
 	if len(a.fields) == 0 && !asksForRows(q) {
-		for _, c := range q.Select {
-			a.fields = append(a.fields, column(c.Path))
+		for _, col := range q.Select {
+			a.fields = append(a.fields, column(col.Path))
 		}
 	}
 	return q, nil

@@ -23,6 +23,8 @@ type Registry interface {
 	Rows(context.Context, registry.Discovery) (registry.Table, error)
 	Node(id string) (registry.Node, bool)
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
+	Repeated(context.Context, registry.Registration) (receipt registry.Receipt, known bool, err error)
+	Trust(context.Context, registry.Registration) error
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
@@ -56,17 +58,38 @@ type Config struct {
 	// for any characters but a dot's: "puppet*.acme.net".
 	Roles map[string]Role
 
+	// Forwarders are certificate names or patterns of the role forwarder, each
+	// with patterns of the identities that it may speak for; none: any. Here *
+	// stands for any characters, dots too.
+	Forwarders map[string][]string
+
+	// Scopes limit what readers see, by certificate name or pattern, or by role
+	// for those whose name or token says nothing else.
+	Scopes map[string]registry.Scope
+
 	Tokens  *TokenStore // nil: no tokens
 	Life    Life        // nil: the registry, if it is one
 	Joiner  Joiner      // nil: nobody can join here
 	Renewer Renewer     // nil: no certificate can be renewed here
 	Checks  []Check     // what readiness needs beside the registry
 
-	Saved    map[string]string // saved queries, @name
-	Deadline time.Duration     // for one answer; 0: 5 s
-	InFlight int               // requests of one principal at a time; 0: 256
-	Now      func() time.Time  // nil: time.Now
-	Log      *slog.Logger      // nil: slog.Default()
+	// Held says why nothing is answered for now but to other registries and to
+	// questions for health; nil, or a nil error: it is.
+	Held func() error
+
+	Audit          Auditor           // nil: nothing is kept
+	AuditRequired  bool              // nothing is done that would not be kept
+	AuditQuestions bool              // searches are kept too, not only what changes something
+	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
+
+	Saved          map[string]string   // saved queries, @name
+	Hiera          map[string]HieraKey // what GET /v1/hiera/{certname} has beside the node itself
+	Deadline       time.Duration       // for one answer; 0: 5 s
+	InFlight       int                 // requests of one principal at a time; 0: 256
+	Rate           float64             // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
+	BytesPerMinute int64               // of bodies, likewise; 0: 64 MiB
+	Now            func() time.Time    // nil: time.Now
+	Log            *slog.Logger        // nil: slog.Default()
 }
 
 // Server is the HTTP side of a registry. It is an [http.Handler].
@@ -78,8 +101,11 @@ type Server struct {
 	routes  []route
 	metrics *metrics
 	flights *flights
+	rates   rates
 	words   vocabularies
 	packers packers
+	scoped  scopedNames
+	sights  sights
 	closing chan struct{} // closed when the server shuts down
 }
 
@@ -97,11 +123,30 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("serve HTTP: the role of %s: this is no pattern for names", name)
 		}
 	}
+	if err := checkHiera(c.Hiera, c.Saved); err != nil {
+		return nil, fmt.Errorf("serve HTTP: %w", err)
+	}
+	if err := checkGrants(c); err != nil {
+		return nil, err
+	}
 	if c.Deadline == 0 {
 		c.Deadline = 5 * time.Second
 	}
 	if c.InFlight == 0 {
 		c.InFlight = 256
+	}
+	if c.Rate == 0 {
+		c.Rate = usualRate
+	}
+	if c.BytesPerMinute == 0 {
+		c.BytesPerMinute = usualBytes
+	}
+	if c.Secret == nil {
+		about, err := registry.Redaction{}.About()
+		if err != nil {
+			return nil, fmt.Errorf("serve HTTP: %w", err)
+		}
+		c.Secret = about
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -109,7 +154,7 @@ func New(c Config) (*Server, error) {
 	if c.Life == nil {
 		c.Life, _ = c.Registry.(Life)
 	}
-	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight), closing: make(chan struct{})}
+	s := &Server{Config: c, log: c.Log, flights: newFlights(c.InFlight), closing: make(chan struct{}), rates: rates{now: c.Now}}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

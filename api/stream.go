@@ -34,10 +34,11 @@ func (s *Server) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := s.understand(a)
+	q, err := s.understand(c, a)
 	if err != nil {
 		return err
 	}
+	note(c, a.text(), 0)
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
 	out := &eventStream{response: c.Response(), control: http.NewResponseController(c.Response())}
@@ -46,7 +47,7 @@ func (s *Server) stream(c echo.Context) error {
 	}
 	var beating sync.WaitGroup
 	beating.Go(func() { s.beat(ctx, cancel, out) })
-	err = s.Life.Watch(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states}, after, out.send)
+	err = s.seenLife(c).Watch(ctx, registry.Discovery{Query: q, Collectives: a.collectives, States: a.states}, after, out.send)
 	cancel()
 	beating.Wait()
 	switch {

@@ -56,7 +56,10 @@ func (s *site) serveTLS(t *testing.T, c api.Config) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.TLS = &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: s.Roots()}
+	if c.TLS == nil {
+		c.TLS = &tls.Config{ClientCAs: s.Roots()}
+	}
+	c.TLS.Certificates = []tls.Certificate{server}
 	c.Log = slog.New(slog.DiscardHandler)
 	srv, err := api.New(c)
 	if err != nil {

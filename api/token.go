@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"muster/registry"
 )
 
 // Token is what is kept of a bearer token. The secret itself is shown once, by
@@ -26,6 +28,14 @@ type Token struct {
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 	LastUsed time.Time `json:"last_used,omitzero"` // to the minute; zero: never
+
+	Grant
+}
+
+// Grant is what a token's holder may do beside its role.
+type Grant struct {
+	Scope registry.Scope `json:"scope,omitzero"` // what it may see; zero: all
+	For   []string       `json:"for,omitempty"`  // patterns of identities that a forwarder may speak for; empty: any
 }
 
 // Why a token does not serve, or cannot be made.
@@ -55,6 +65,12 @@ var tokenName = regexp.MustCompile(`^[A-Za-z0-9._:][A-Za-z0-9._:@-]*$`)
 // Create makes a token and returns its secret, which cannot be had again.
 // The name must be new; lifetime 0 means that it never expires.
 func (s *TokenStore) Create(name string, role Role, lifetime time.Duration) (secret string, err error) {
+	return s.Grant(name, role, lifetime, Grant{})
+}
+
+// Grant is Create with limits to what the token's holder sees, and for whom it
+// speaks.
+func (s *TokenStore) Grant(name string, role Role, lifetime time.Duration, g Grant) (secret string, err error) {
 	if len(name) > 255 || !tokenName.MatchString(name) {
 		return "", fmt.Errorf("create token %q: a name is up to 255 letters, digits and . _ : @ -", name)
 	}
@@ -64,9 +80,12 @@ func (s *TokenStore) Create(name string, role Role, lifetime time.Duration) (sec
 	if lifetime < 0 {
 		return "", fmt.Errorf("create token %s: it would have expired before it is made", name)
 	}
+	if err := g.check(role); err != nil {
+		return "", fmt.Errorf("create token %s: %w", name, err)
+	}
 	secret = newSecret()
 	now := s.now().UTC().Truncate(time.Second)
-	t := Token{Name: name, Role: role, Hash: hashSecret(secret), Created: now}
+	t := Token{Name: name, Role: role, Hash: hashSecret(secret), Created: now, Grant: g}
 	if lifetime > 0 {
 		t.Expires = now.Add(lifetime)
 	}

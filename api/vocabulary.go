@@ -3,6 +3,8 @@ package api
 import (
 	"sync"
 
+	"github.com/labstack/echo/v4"
+
 	"muster/query"
 	"muster/registry"
 )
@@ -15,13 +17,35 @@ type vocabularies struct {
 	known map[string]map[string]int
 }
 
-// vocabulary is what the fleet has names for now; nothing while it is loaded.
-func (s *Server) vocabulary() query.Vocabulary {
+// vocabulary is what the fleet has names for now, as far as the asker may know;
+// nothing while it is loaded.
+func (s *Server) vocabulary(c echo.Context) query.Vocabulary {
+	if v := s.viewOf(c); v != nil {
+		return s.vocabularyOf(v)
+	}
 	names, err := s.Registry.Names()
 	if err != nil {
 		return query.Vocabulary{}
 	}
 	return query.Vocabulary{Names: s.words.of(names)}
+}
+
+// advice is what may be said unasked about the names in a query. Who sees some
+// collectives only gets none: to find out what those have takes too long.
+func (s *Server) advice(c echo.Context) query.Vocabulary {
+	if v := s.viewOf(c); v != nil && len(v.sight.Collectives) > 0 {
+		return query.Vocabulary{}
+	}
+	return s.vocabulary(c)
+}
+
+// vocabularyOf is what a view has names for.
+func (s *Server) vocabularyOf(v *view) query.Vocabulary {
+	names, err := v.Names()
+	if err != nil {
+		return query.Vocabulary{}
+	}
+	return query.Vocabulary{Names: new(vocabularies).of(names)}
 }
 
 func (v *vocabularies) of(names registry.Names) func(kind string) map[string]int {

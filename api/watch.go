@@ -13,11 +13,17 @@ import (
 func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		if err := next(c); err != nil {
+		r := s.rowOf(c)
+		err := s.auditable(r)
+		if err == nil {
+			err = next(c)
+		}
+		if err != nil {
 			c.Error(err)
 		}
+		s.audit(c, r, err)
 		took := time.Since(start)
-		route, status := s.routeOf(c), c.Response().Status
+		route, status := r.name(), c.Response().Status
 		s.metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 		s.metrics.durations.WithLabelValues(route).Observe(took.Seconds())
 		s.access(c, route, status, took)
@@ -25,15 +31,22 @@ func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// routeOf is the pattern of the request's route: the paths that people try out
-// must not each become a metric.
-func (s *Server) routeOf(c echo.Context) string {
+// rowOf is the row of the request's route; the zero row if there is none: the
+// paths that people try out must not each become a metric.
+func (s *Server) rowOf(c echo.Context) route {
 	for _, r := range s.routes {
 		if r.path == c.Path() && r.method == c.Request().Method {
-			return r.method + " " + r.path
+			return r
 		}
 	}
-	return "none"
+	return route{}
+}
+
+func (r route) name() string {
+	if r.path == "" {
+		return "none"
+	}
+	return r.method + " " + r.path
 }
 
 func (s *Server) access(c echo.Context, route string, status int, took time.Duration) {

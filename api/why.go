@@ -36,7 +36,7 @@ func (s *Server) why(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.nodeNamed(c.Request().Context(), name)
+	n, err := s.nodeNamed(c, name)
 	if err != nil {
 		return err
 	}

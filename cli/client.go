@@ -67,6 +67,12 @@ func (a *app) newClient() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientOf(c, running)
+}
+
+// clientOf asks whom the settings name, else the server that runs here; nil:
+// none is known to.
+func clientOf(c config, running *runFile) (*client, error) {
 	if len(c.Servers) == 0 {
 		c.Servers = []string{defaultServer}
 		if running != nil {
@@ -87,6 +93,7 @@ func (a *app) newClient() (*client, error) {
 		}
 	}
 	cl := &client{servers: c.Servers}
+	var err error
 	if cl.token, err = readSecret(c.TokenFile); err != nil {
 		return nil, fmt.Errorf("reading the token: %w", err)
 	}
@@ -129,6 +136,11 @@ func httpClient(c config) (*http.Client, error) {
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
+	return httpOver(conf), nil
+}
+
+// httpOver connects anew, or over what it has open, with these certificates.
+func httpOver(conf *tls.Config) *http.Client {
 	return &http.Client{
 		Timeout: patience,
 		Transport: &http.Transport{
@@ -136,8 +148,9 @@ func httpClient(c config) (*http.Client, error) {
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 5 * time.Second,
 			ForceAttemptHTTP2:   true,
+			IdleConnTimeout:     time.Minute,
 		},
-	}, nil
+	}
 }
 
 // do sends one request to the first server that answers, see each, and reads
@@ -218,6 +231,15 @@ func (c *client) ask(ctx context.Context, wait time.Duration, server, method, pa
 // open sends one request to one server and returns its answer once that begins
 // well, for bodies that are long or have no end.
 func (c *client) open(ctx context.Context, server, method, path string, head http.Header, body io.Reader) (*http.Response, error) {
+	wait := c.wait(ctx)
+	if body != nil {
+		wait = longestUpload
+	}
+	return c.openWithin(ctx, wait, server, method, path, head, body)
+}
+
+// openWithin is open with a server that must begin to answer within wait.
+func (c *client) openWithin(ctx context.Context, wait time.Duration, server, method, path string, head http.Header, body io.Reader) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, body)
 	if err != nil {
 		return nil, err
@@ -230,10 +252,6 @@ func (c *client) open(ctx context.Context, server, method, path string, head htt
 	}
 	endless := *c.http
 	endless.Timeout = 0
-	wait := c.wait(ctx)
-	if body != nil {
-		wait = longestUpload
-	}
 	response, err := c.send(&endless, request, wait)
 	if err != nil {
 		return nil, fmt.Errorf("%s does not answer: %s", server, plainNetError(err))

@@ -43,6 +43,7 @@ type config struct {
 	Serve serveConfig `yaml:"serve"`
 	Agent agentConfig `yaml:"agent"`
 	SSH   sshConfig   `yaml:"ssh"`
+	ENC   encConfig   `yaml:"enc"`
 }
 
 type serveConfig struct {
@@ -51,16 +52,23 @@ type serveConfig struct {
 	Store       string   `yaml:"store"`        // empty: the embedded store in data; mongodb://…
 	CertFile    string   `yaml:"cert_file"`    // TLS of HTTP and broker; empty: from the built-in CA
 	KeyFile     string   `yaml:"key_file"`
-	TLS         bool     `yaml:"tls"`        // also on loopback; off loopback it is always on
-	Puppet      string   `yaml:"puppet"`     // Puppet's ssl folder: nodes prove themselves with its certificates
-	Operators   []string `yaml:"operators"`  // certificate names that may act on nodes
-	Readers     []string `yaml:"readers"`    // certificate names that may ask, beside tokens; * stands for any letters but dots
-	Forwarders  []string `yaml:"forwarders"` // puppetservers: may ask, and register any node
+	TLS         bool     `yaml:"tls"`       // also on loopback; off loopback it is always on
+	Puppet      string   `yaml:"puppet"`    // Puppet's ssl folder: nodes prove themselves with its certificates
+	Operators   []string `yaml:"operators"` // certificate names that may act on nodes
+	Readers     []string `yaml:"readers"`   // certificate names that may ask, beside tokens; * stands for any letters but dots
+
+	Forwarders forwardersConfig       `yaml:"forwarders"` // puppetservers: may ask, and register nodes
+	Scopes     map[string]scopeConfig `yaml:"scopes"`     // what readers may see, by certificate name or role
+
+	Neighbours         []string `yaml:"neighbours"`           // registries that hear the same nodes: asked for what this one missed
+	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is
 
 	Redact    redactConfig    `yaml:"redact"`
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`
+
+	Hiera map[string]hieraKey `yaml:"hiera"` // what GET /v1/hiera/{certname} answers beside the node itself, by key
 }
 
 type agentConfig struct {
@@ -74,6 +82,7 @@ type agentConfig struct {
 	NRPE       []string `yaml:"nrpe"`        // nrpe.cfg files and folders; empty: Debian's
 	NRPEArgs   bool     `yaml:"nrpe_args"`   // whether a check may be given arguments
 	Operators  []string `yaml:"operators"`   // certificate names that may ask this node, beside the role
+	JoinFile   string   `yaml:"join_file"`   // file with the line that the node joins by, where it has no certificate yet
 	Puppet     string   `yaml:"puppet"`      // Puppet's ssl folder, instead of a certificate of ours
 	Registry   []string `yaml:"registries"`  // names the registry's certificate may have; empty: the role decides
 }
@@ -144,7 +153,11 @@ func (a *app) configPath() (string, error) {
 		}
 		return named, nil
 	}
-	for _, usual := range []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"} {
+	usual := []string{filepath.Join(a.env.configDir(), "config.yaml"), "/etc/muster/muster.yaml"}
+	if a.siteOnly {
+		usual = usual[1:]
+	}
+	for _, usual := range usual {
 		if _, err := os.Stat(usual); err == nil {
 			return usual, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -211,8 +224,12 @@ func configKeys(t reflect.Type) []string {
 		if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
 			keys = append(keys, name)
 		}
-		if field.Type.Kind() == reflect.Struct {
-			keys = append(keys, configKeys(field.Type)...)
+		inner := field.Type
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			keys = append(keys, configKeys(inner)...)
 		}
 	}
 	slices.Sort(keys)

@@ -95,7 +95,7 @@ func (c *client) send(with *http.Client, request *http.Request, wait time.Durati
 	giveUp.Stop()
 	if err != nil {
 		cancel(nil)
-		if context.Cause(ctx) == errHangs {
+		if errors.Is(context.Cause(ctx), errHangs) {
 			err = fmt.Errorf("%w for %v", errHangs, wait.Round(100*time.Millisecond))
 		}
 		return nil, err

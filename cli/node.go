@@ -162,6 +162,15 @@ func (a *app) agentKeyPair(ctx context.Context, c config, join, dir string) (*pk
 	if err == nil && c.Identity != "" && !strings.EqualFold(c.Identity, pair.Name()) {
 		return nil, usageFault("this node is to be %s, and the certificate in %s is of %s; join anew with --join LINE, or leave the identity out", c.Identity, dir, pair.Name())
 	}
+	if errors.Is(err, fs.ErrNotExist) && c.Agent.JoinFile != "" {
+		if join, err = readSecret(c.Agent.JoinFile); err != nil {
+			return nil, fmt.Errorf("reading the line to join by: %w", err)
+		}
+		if join == "" {
+			return nil, usageFault("%s holds no line to join by", c.Agent.JoinFile)
+		}
+		return a.agentKeyPair(ctx, c, join, dir)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usageFault("this node has no certificate in %s yet; join with --join LINE (muster serve and muster token join print one), or use Puppet's with --puppet SSLDIR", dir)
 	}

@@ -17,7 +17,7 @@ const defaultListen = "127.0.0.1:8280"
 
 func (a *app) serveCommand() *cobra.Command {
 	var listen, stompListen, store, data, puppet string
-	var brokers []string
+	var brokers, neighbours []string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "the registry: receiver, store, HTTP, and a broker unless another is named",
@@ -40,6 +40,9 @@ which a node joins. Off loopback it answers over TLS only.`,
 			if len(brokers) > 0 {
 				c.Brokers = brokers
 			}
+			if len(neighbours) > 0 {
+				c.Serve.Neighbours = neighbours
+			}
 			return a.serve(cmd.Context(), c)
 		},
 	}
@@ -47,6 +50,7 @@ which a node joins. Off loopback it answers over TLS only.`,
 	flags.StringVar(&listen, "listen", "", "HTTP `address` (default "+defaultListen+")")
 	flags.StringVar(&stompListen, "stomp-listen", "", "`address` of the embedded broker (default the first free port of 127.0.0.1 from 61613)")
 	flags.StringArrayVar(&brokers, "broker", nil, "use this broker, `stomp://HOST:PORT`, instead of the embedded one; repeatable")
+	flags.StringArrayVar(&neighbours, "neighbour", nil, "`https://HOST:PORT` of another registry that hears the same nodes: asked for what this one missed; repeatable")
 	flags.StringVar(&store, "store", "", "`mongodb://HOST/DATABASE` instead of the embedded store")
 	flags.StringVar(&data, "data", "", "`folder` of what must survive (default /var/lib/muster/serve, or below the user's state)")
 	flags.StringVar(&puppet, "puppet", "", "Puppet's ssl `folder`: nodes prove themselves with its certificates")
@@ -69,12 +73,22 @@ func (a *app) serve(ctx context.Context, c config) error {
 	if err != nil {
 		return fmt.Errorf("reading the broker's passcode: %w", err)
 	}
+	hiera, err := c.Serve.hiera()
+	if err != nil {
+		return err
+	}
+	neighbourToken, err := a.neighbourToken(c)
+	if err != nil {
+		return err
+	}
 	s, err := openSite(ctx, siteConfig{
-		dir: a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
+		hiera: hiera,
+		dir:   a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
 		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
-		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, saved: c.Saved,
+		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, scopes: scopes(c.Serve.Scopes), saved: c.Saved,
 		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
+		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
 		name: "registry", now: a.env.Now, log: log,
 	})
 	if err != nil {
@@ -93,6 +107,23 @@ func (a *app) serve(ctx context.Context, c config) error {
 	defer withdraw()
 	a.greet(s)
 	return s.serve(ctx)
+}
+
+// neighbourToken is what neighbours are shown besides this registry's
+// certificate: the token of the settings, or that of the only neighbour, which
+// this user runs on this host.
+func (a *app) neighbourToken(c config) (string, error) {
+	path := c.Serve.NeighbourTokenFile
+	if path == "" && len(c.Serve.Neighbours) == 1 {
+		if running, err := a.env.readRunFile(); err == nil && running != nil && running.Server == c.Serve.Neighbours[0] {
+			path = running.Token
+		}
+	}
+	token, err := readSecret(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the token for neighbours: %w", err)
+	}
+	return token, nil
 }
 
 // runFileOf is what the command line of this user needs; the broker's passcode

@@ -45,19 +45,24 @@ type siteConfig struct {
 	tls         bool   // on loopback too
 	certFile    string
 	keyFile     string
-	puppet      string   // Puppet's ssl folder
-	operators   []string // certificate names that may act on nodes
-	readers     []string // … that may ask over HTTP
-	forwarders  []string // … that may ask, and register any node
+	puppet      string           // Puppet's ssl folder
+	operators   []string         // certificate names that may act on nodes
+	readers     []string         // … that may ask over HTTP
+	forwarders  forwardersConfig // … that may ask, and register nodes
+	scopes      map[string]registry.Scope
 	saved       map[string]string
+	hiera       map[string]api.HieraKey
 	collectives []string
 	volatile    []string // empty: the usual ones
 	redact      registry.Redaction
 	lifecycle   registry.Lifecycle
 	retention   registry.Retention
 	name        string // of this registry in its certificate
-	now         func() time.Time
-	log         *slog.Logger
+
+	neighbourURLs  []string // registries that hear the same nodes
+	neighbourToken string   // shown to them; empty: this registry's certificate is
+	now            func() time.Time
+	log            *slog.Logger
 }
 
 // site is one registry and what it needs: certificates, broker, store, HTTP.
@@ -78,8 +83,11 @@ type site struct {
 	brokerURIs []string // as nodes are told
 	adminToken string   // path of the file that holds it; empty for an open site
 	firstStart bool
+	neighbours []neighbour
+	caughtUp   chan struct{} // closed when the neighbours have been asked what was missed
 	subscribed chan struct{} // closed when registrations are asked for; the broker may still be away
 	listening  chan struct{} // closed when they are heard
+	hears      chan struct{} // holds a word when they are heard, or heard again
 }
 
 // openSite makes or loads what is kept, and listens. Nothing is served yet.
@@ -90,7 +98,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := checkBrokers(c.brokers); err != nil {
 		return nil, err
 	}
-	s := &site{siteConfig: c, subscribed: make(chan struct{}), listening: make(chan struct{})}
+	s := &site{siteConfig: c, subscribed: make(chan struct{}), listening: make(chan struct{}), caughtUp: make(chan struct{}), hears: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -103,6 +111,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 		return nil, err
 	}
 	if err := s.openTokens(); err != nil {
+		return nil, err
+	}
+	if err := s.openNeighbours(); err != nil {
 		return nil, err
 	}
 	if err := s.openListeners(); err != nil {
@@ -322,7 +333,8 @@ func (s *site) serve(ctx context.Context) error {
 	parts := []func(context.Context) error{
 		client.Run,
 		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
-		receiver.Run,
+		s.keepInStep,
+		func(ctx context.Context) error { return s.receive(ctx, receiver) },
 		func(ctx context.Context) error { return web.Serve(ctx, s.http) },
 	}
 	if s.stomp != nil {
@@ -347,15 +359,40 @@ func (s *site) tellHearing(ctx context.Context, client *bus.Client) error {
 	}
 	s.registry.Hearing(true)
 	close(s.listening)
+	s.tellHears()
 	tick := time.NewTicker(hearingEvery)
 	defer tick.Stop()
+	heard := true
 	for {
 		select {
 		case <-tick.C:
-			s.registry.Hearing(client.Connected())
+			hears := client.Connected()
+			s.registry.Hearing(hears)
+			if hears && !heard {
+				s.tellHears()
+			}
+			heard = hears
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// tellHears lets keepInStep ask for what was missed until now.
+func (s *site) tellHears() {
+	select {
+	case s.hears <- struct{}{}:
+	default:
+	}
+}
+
+// receive takes registrations, once it is known what was missed before them.
+func (s *site) receive(ctx context.Context, receiver *agent.Receiver) error {
+	select {
+	case <-s.caughtUp:
+		return receiver.Run(ctx)
+	case <-ctx.Done():
+		return nil
 	}
 }
 
@@ -391,7 +428,11 @@ func (s *site) ownPasscode() string {
 }
 
 func (s *site) clientTLS() *tls.Config {
-	return trusting(s.roots, s.ownBrokers())
+	conf := trusting(s.roots, s.ownBrokers())
+	if s.stomp == nil { // another registry's broker knows this one by its certificate
+		conf.Certificates = []tls.Certificate{s.self.TLS()}
+	}
+	return conf
 }
 
 // authenticate says who logs in at the embedded broker: a certificate first,

@@ -6,8 +6,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"muster/agent"
@@ -22,7 +25,9 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 		conf = s.tlsConfig()
 	}
 	roles := map[string]api.Role{}
-	for role, names := range map[api.Role][]string{api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: s.forwarders} {
+	for role, names := range map[api.Role][]string{
+		api.Operator: s.operators, api.Reader: s.readers, api.Forwarder: slices.Collect(maps.Keys(s.forwarders)), api.Neighbour: s.neighbourNames(),
+	} {
 		for _, name := range names {
 			if other, twice := roles[name]; twice {
 				return nil, usageFault("the settings give %s two roles, %s and %s", name, other, role)
@@ -32,9 +37,20 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	}
 	return api.New(api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
-		Roles: roles, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Now: s.now, Log: s.log,
+		Roles: roles, Forwarders: s.forwarders, Scopes: s.scopes, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
 	})
+}
+
+// neighbourNames are the certificates of neighbours that say nothing of a role,
+// being Puppet's: those of their hosts.
+func (s *site) neighbourNames() (names []string) {
+	for _, n := range s.neighbours {
+		if u, err := url.Parse(n.url); err == nil && s.puppet != "" && !loopbackHost(u.Hostname()) {
+			names = append(names, u.Hostname())
+		}
+	}
+	return names
 }
 
 func brokerReady(client *bus.Client) error {

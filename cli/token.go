@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -57,8 +58,11 @@ func (a *app) tokenStore(folder func() (string, error)) (*api.TokenStore, error)
 func (a *app) tokenCreateCommand(folder func() (string, error)) *cobra.Command {
 	var role string
 	var lifetime time.Duration
+	var g api.Grant
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "make a token and print it; it can not be had again", Args: exactly(1, "one name"),
+		Example: `  muster token create grafana --collective eu_collective --facts os --facts customer
+  muster token create puppet1 --role forwarder --for '*.acme.net'`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := api.ParseRole(role)
 			if err != nil {
@@ -68,7 +72,7 @@ func (a *app) tokenCreateCommand(folder func() (string, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			secret, err := store.Create(args[0], r, lifetime)
+			secret, err := store.Grant(args[0], r, lifetime, g)
 			if err != nil {
 				return err
 			}
@@ -76,8 +80,12 @@ func (a *app) tokenCreateCommand(folder func() (string, error)) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "reader", "what its holder may do: reader operator admin forwarder node")
-	cmd.Flags().DurationVar(&lifetime, "lifetime", 0, "for how long it serves, such as 720h (default for ever)")
+	cmd.Flags().StringVar(&role, "role", "reader", "what its holder may do: reader operator admin forwarder node registry")
+	flags := cmd.Flags()
+	flags.DurationVar(&lifetime, "lifetime", 0, "for how long it serves, such as 720h (default for ever)")
+	flags.StringSliceVar(&g.Scope.Collectives, "collective", nil, "`name` of a collective whose nodes its holder sees; repeatable (default all)")
+	flags.StringSliceVar(&g.Scope.Facts, "facts", nil, "`pattern` of facts that its holder sees, such as os or net.*.ip; repeatable (default all)")
+	flags.StringSliceVar(&g.For, "for", nil, "`pattern` of nodes that a forwarder may speak for, such as '*.acme.net'; repeatable (default any)")
 	return cmd
 }
 
@@ -94,13 +102,30 @@ func (a *app) tokenListCommand(folder func() (string, error)) *cobra.Command {
 				return err
 			}
 			table := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tROLE\tCREATED\tEXPIRES\tLAST USED")
+			fmt.Fprintln(table, "NAME\tROLE\tCREATED\tEXPIRES\tLAST USED\tSEES")
 			for _, t := range list {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Role, day(t.Created, "-"), day(t.Expires, "never"), day(t.LastUsed, "never"))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(t.Name), t.Role, day(t.Created, "-"), day(t.Expires, "never"), day(t.LastUsed, "never"), limitsOf(t.Grant))
 			}
 			return table.Flush()
 		},
 	}
+}
+
+// limitsOf says in one word what a token's holder may not do.
+func limitsOf(g api.Grant) string {
+	var parts []string
+	for _, part := range []struct {
+		what string
+		list []string
+	}{{"collectives", g.Scope.Collectives}, {"facts", g.Scope.Facts}, {"for", g.For}} {
+		if len(part.list) > 0 {
+			parts = append(parts, part.what+"="+printable(strings.Join(part.list, ",")))
+		}
+	}
+	if len(parts) == 0 {
+		return "all"
+	}
+	return strings.Join(parts, " ")
 }
 
 func day(t time.Time, none string) string {

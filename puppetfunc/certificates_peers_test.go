@@ -138,7 +138,7 @@ func TestSearchNodesWithPuppetsCertificates(t *testing.T) {
 	for _, test := range table {
 		p := newPuppet(t, "server: "+test.url+"\n")
 		ca.enrol(t, p, own, test.crl)
-		codes = append(codes, code{p, "search_nodes('apache')"})
+		codes = append(codes, code{in: p, text: "search_nodes('apache')"})
 	}
 	for i, r := range evaluate(t, codes...) {
 		test := table[i]
@@ -177,7 +177,7 @@ func TestSearchNodesWithOtherCertificates(t *testing.T) {
 		"  cert: " + p.write(t, "own/cert.pem", block("CERTIFICATE", own.Certificate[0])) + "\n" +
 		"  key: " + p.write(t, "own/key.pem", block("PRIVATE KEY", key)) + "\n"
 	p.write(t, "muster.yaml", settings)
-	if r := evaluate(t, code{p, "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
+	if r := evaluate(t, code{in: p, text: "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
 		t.Errorf("gave %s %s", r.Value, r.Error)
 	}
 }

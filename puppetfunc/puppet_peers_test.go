@@ -59,8 +59,16 @@ func (p puppet) write(t *testing.T, name, text string) string {
 // there: collecting them takes longer than everything else.
 func (p puppet) apply(t *testing.T, manifest string) (stdout, stderr string, status int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "puppet", "apply", "--color=false", "--facts_terminus=yaml",
-		"--confdir", p.conf, "--vardir", p.state, "--modulepath", p.modules, "-e", manifest)
+	return p.applyWith(t, nil, manifest)
+}
+
+func (p puppet) applyWith(t *testing.T, flags []string, manifest string) (stdout, stderr string, status int) {
+	t.Helper()
+	args := append([]string{
+		"apply", "--color=false", "--facts_terminus=yaml",
+		"--confdir", p.conf, "--vardir", p.state, "--modulepath", p.modules, "-e", manifest,
+	}, flags...)
+	cmd := exec.CommandContext(t.Context(), "puppet", args...)
 	cmd.Env = append(os.Environ(), "http_proxy=http://127.0.0.1:1", "LC_ALL=C.UTF-8") // a proxy is never asked
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -76,22 +84,24 @@ func (p puppet) apply(t *testing.T, manifest string) (stdout, stderr string, sta
 
 // code is a piece of Puppet code, and where it is evaluated.
 type code struct {
-	in   puppet
-	text string
+	in    puppet
+	text  string
+	facts map[string]any
 }
 
 // result is what it yields: a value, or an error in Puppet's words.
 type result struct {
-	Value json.RawMessage
-	Error string
+	Value    json.RawMessage
+	Error    string
+	Warnings []string
 }
 
 // evaluate runs pieces of code in one process of the real Puppet.
 func evaluate(t *testing.T, codes ...code) []result {
 	t.Helper()
-	var cases []map[string]string
+	var cases []map[string]any
 	for _, c := range codes {
-		cases = append(cases, map[string]string{"confdir": c.in.conf, "modules": c.in.modules, "code": c.text})
+		cases = append(cases, map[string]any{"confdir": c.in.conf, "modules": c.in.modules, "code": c.text, "facts": c.facts})
 	}
 	input, err := json.Marshal(cases)
 	if err != nil {
@@ -137,7 +147,7 @@ func fleet(t *testing.T) *registry.Registry {
 		{"web1.acme.net", "acme", "development", "10.0.0.2", "apache"},
 		{"db1.acme.net", "acme", "development", "10.0.0.1", "mysql::master"},
 		{"db2.acme.net", "acme", "production", "10.0.0.3", "mysql::master"},
-		{"db1.zenith.net", "zenith", "development", "10.0.1.1", "mysql::master"},
+		{"db1.zenith.net", "zenith", "development", "10.0.1.1", "mysql::master"}, // as Puppet itself compiled it
 	} {
 		facts := map[string]any{
 			"customer": n.customer, "environment": n.environment,
@@ -145,6 +155,12 @@ func fleet(t *testing.T) *registry.Registry {
 		}
 		if n.name == "db1.acme.net" {
 			facts["rack"] = int64(7)
+		}
+		if n.customer == "zenith" {
+			compiled := registry.Registration{Identity: n.name, Source: registry.Catalog, Auth: "forwarder puppet", Classes: []string{n.class}}
+			if _, err := r.Register(t.Context(), compiled); err != nil {
+				t.Fatal(err)
+			}
 		}
 		_, err := r.Register(t.Context(), registry.Registration{Identity: n.name, Auth: "cert", Classes: []string{n.class}, Facts: facts})
 		if err != nil {
@@ -192,10 +208,30 @@ func TestSearchNodesAnswers(t *testing.T) {
 		{"in a state", `search_nodes('mysql::master', { 'state' => 'expired' })`, `[]`},
 		{"in a dialect", `search_nodes('["=", "certname", "db1.acme.net"]', { 'dialect' => 'ast' })`, `["db1.acme.net"]`},
 		{"nobody", `search_nodes('customer=nobody')`, `[]`},
+		{
+			"Mongo text, bound", `search_nodes("{'facts.customer': ?, classes: 'mysql::master'}", { 'params' => [$customer] })`,
+			`["db1.acme.net","db2.acme.net"]`,
+		},
+		{"Mongo text, bound by name", `search_nodes('{facts.customer: $c}', { 'params' => { 'c' => 'zenith' } })`, `["db1.zenith.net"]`},
+		{"an operator, bound, is no operator", `search_nodes("{'facts.customer': ?}", { 'params' => [{ '$ne' => '' }] })`, `[]`},
+		{"a number, bound, is a number", `search_nodes("{'facts.rack': ?}", { 'params' => [7] })`, `["db1.acme.net"]`},
+		{"full names", `search_nodes('apache', { 'return' => 'fqdn' })`, `["web1.acme.net"]`},
+		{"a fact that no node has, allowed", `search_nodes('apache', { 'return' => 'ec2.ip', 'unknown' => 'allow' })`, `[null]`},
+		{"classes of catalogs", `search_nodes('mysql::master', { 'source' => 'catalog' })`, `["db1.zenith.net"]`},
+		{"heard of lately", `search_nodes('apache', { 'max_age' => '1h' })`, `["web1.acme.net"]`},
+		{"some", `search_nodes('apache', { 'expect' => 'some' })`, `["web1.acme.net"]`},
+		{"a default", `search_nodes('customer=nobody', { 'expect' => 'some', 'default' => ['db9'] })`, `["db9"]`},
+		{"one", `search_node('apache')`, `"web1.acme.net"`},
+		{"one's address", `search_node('apache', { 'return' => 'networking.ip' })`, `"10.0.0.2"`},
+		{"one or nothing", `search_node('customer=nobody', { 'default' => undef })`, `null`},
+		{"one node", `load_node('db1.acme.net')['facts']['rack'] + load_node('DB1.acme.net')['facts']['rack']`, `14`},
+		{"the name that templates of old look for", `load_node('db1.acme.net')['fqdn']`, `"db1.acme.net"`},
+		{"no node", `load_node('nobody.acme.net')`, `null`},
+		{"the set-up of old", `search_setup('localhost', 'puppet', 'nodes')`, `null`},
 	}
 	var codes []code
 	for _, test := range table {
-		codes = append(codes, code{p, `$customer = 'acme' $env = 'development' ` + test.call})
+		codes = append(codes, code{in: p, text: `$customer = 'acme' $env = 'development' ` + test.call})
 	}
 	for i, r := range evaluate(t, codes...) {
 		if got := string(r.Value); r.Error != "" || got != table[i].want {
@@ -250,11 +286,19 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 		{"an unknown fact to return", "server: " + real, `search_nodes('apache', { 'return' => 'ec2.ip' })`, "no node has the fact ec2.ip"},
 		{"a hole", "server: " + real, `search_nodes('customer=acme', { 'return' => 'rack' })`, "db2.acme.net has no 'rack'"},
 		{"an unknown option", "server: " + real, `search_nodes('x', { 'retrn' => 'identity' })`, "unrecognized key 'retrn'"},
+		{"none of some", "server: " + real, `search_nodes('customer=nobody', { 'expect' => 'some' })`, "no node matches, and some are expected"},
+		{"two of one", "server: " + real, `search_node('customer=acme mysql::master')`, "search_node: 2 nodes match, and one is expected: db1.acme.net, db2.acme.net"},
+		{"none of one", "server: " + real, `search_node('customer=nobody')`, "search_node: no node matches, and one is expected"},
+		{"a node that must be known", "server: " + real, `load_node('nobody', { 'unknown' => 'error' })`, "load_node: no node is called 'nobody'"},
+		{"no name", "server: " + real, `load_node('../search')`, "'load_node' parameter 'identity' expects a match"},
+		{"nothing kept", "server: http://127.0.0.1:1", `search_nodes('x', { 'on_error' => 'cache' })`, "no earlier answer is kept"},
+		{"no default", "server: " + real, `search_nodes('x', { 'on_error' => 'default' })`, "needs the option default"},
+		{"a set-up of another kind", "", `search_setup('localhost')`, "'search_setup' expects 3 arguments"},
 		{"a secret", "server: " + real, `search_nodes({ 'facts.customer' => Sensitive('x') })`, "cannot hold a value of the type Sensitive"},
 	}
 	var codes []code
 	for _, test := range table {
-		codes = append(codes, code{newPuppet(t, test.settings+"\n"), test.call})
+		codes = append(codes, code{in: newPuppet(t, test.settings+"\n"), text: test.call})
 	}
 	for i, r := range evaluate(t, codes...) {
 		test := table[i]
@@ -267,6 +311,34 @@ func TestSearchNodesFailsTheCompilation(t *testing.T) {
 	}
 }
 
+// A node's own facts, written into a query, are told of; bound they are not.
+func TestSearchNodesTellsOfInjection(t *testing.T) {
+	t.Parallel()
+	p := newPuppet(t, "server: "+openServer(t)+"\n")
+	mallory := map[string]any{"customer": "acme mysql::master"}
+	results := evaluate(t,
+		code{p, `search_nodes("customer=${facts['customer']}")`, mallory},
+		code{p, `search_nodes('customer=?', { 'params' => [$facts['customer']] })`, mallory},
+		code{p, `search_nodes("customer=${facts['customer']}")`, map[string]any{"customer": "acme"}},
+	)
+	for i, want := range []string{`["db1.acme.net","db2.acme.net"]`, `[]`, `["db1.acme.net","db2.acme.net","web1.acme.net"]`} {
+		told := strings.Contains(strings.Join(results[i].Warnings, "\n"), "the value of the fact 'customer' of "+certname)
+		if string(results[i].Value) != want || told != (i == 0) {
+			t.Errorf("case %d gave %s %s, and warned %q", i, results[i].Value, results[i].Error, results[i].Warnings)
+		}
+	}
+}
+
+// The module's own tests, in Ruby.
+func TestRubyUnits(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "ruby", "-W", "-I", "test", "-e", `Dir["test/*_test.rb"].sort.each { |f| require "./#{f}" }`)
+	cmd.Dir = "module/muster"
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), " 0 failures, 0 errors, 0 skips") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The next server is asked where one does not answer, but not where the query
 // is at fault.
 func TestSearchNodesGoesOnWithTheNextServer(t *testing.T) {
@@ -274,7 +346,7 @@ func TestSearchNodesGoesOnWithTheNextServer(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	t.Cleanup(broken.Close)
 	p := newPuppet(t, "servers:\n  - http://127.0.0.1:1\n  - "+broken.URL+"\n  - "+openServer(t)+"\n")
-	if r := evaluate(t, code{p, "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
+	if r := evaluate(t, code{in: p, text: "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
 		t.Errorf("gave %s %s", r.Value, r.Error)
 	}
 }
@@ -325,7 +397,7 @@ func TestSearchNodesWithAToken(t *testing.T) {
 	file := p.write(t, "token", secret+"\n")
 	p.write(t, "muster.yaml", "server: "+h.URL+"\ntoken_file: "+file+"\n")
 	without := newPuppet(t, "server: "+h.URL+"\n")
-	results := evaluate(t, code{p, "search_nodes('apache')"}, code{without, "search_nodes('apache')"})
+	results := evaluate(t, code{in: p, text: "search_nodes('apache')"}, code{in: without, text: "search_nodes('apache')"})
 	if string(results[0].Value) != `["web1.acme.net"]` {
 		t.Errorf("gave %s %s", results[0].Value, results[0].Error)
 	}

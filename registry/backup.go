@@ -25,6 +25,7 @@ type backupLine struct {
 	Version int             `json:"version,omitempty"`
 	At      *time.Time      `json:"at,omitempty"`
 	Hearing json.RawMessage `json:"hearing,omitempty"`
+	Last    uint64          `json:"last,omitempty"` // in heads: the ID of the last event before
 
 	Node  json.RawMessage `json:"node,omitempty"`
 	Event *Event          `json:"event,omitempty"`
@@ -36,6 +37,12 @@ type backupLine struct {
 
 const backupVersion = 1
 
+// What the first line of such a file calls it.
+const (
+	kindBackup = "backup"
+	kindHeads  = "heads" // for neighbours: nodes without what they say, see [Registry.Heads]
+)
+
 // Backup writes all nodes, as they are at one moment, and what is remembered of
 // before then. The registry goes on meanwhile. [Registry.Restore] reads it,
 // whatever the store.
@@ -43,42 +50,62 @@ func (r *Registry) Backup(ctx context.Context, w io.Writer) error {
 	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return err
 	}
-	now := r.conf.Now().UTC()
 	until := r.events.position()
-	nodes := r.table.all() // nodes are never changed once handed out
-	hearing, err := r.clock().marshal()
-	if err != nil {
-		return err
-	}
-	zip := gzip.NewWriter(w)
-	out := bufio.NewWriterSize(zip, 1<<16)
-	lines := json.NewEncoder(out)
-	err = lines.Encode(backupLine{Muster: "backup", Version: backupVersion, At: &now, Hearing: hearing})
-	var b []byte
-	for _, n := range nodes {
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("writing the backup: %w", err)
-		}
-		b = append(AppendRecord(append(b[:0], `{"node":`...), n.node()), "}\n"...)
-		_, err = out.Write(b)
-	}
-	events := 0
-	if err == nil {
-		err = r.Events(ctx, EventRange{Until: max(1, until)}, func(e Event) error {
-			events++
-			return lines.Encode(backupLine{Event: &e})
-		})
-	}
-	if err == nil || errors.Is(err, ErrNoHistory) {
-		err = errors.Join(lines.Encode(backupLine{End: true, Nodes: len(nodes), Events: events}), out.Flush(), zip.Close())
-	}
+	err := r.writeLines(ctx, w, lines{
+		kind: kindBackup, level: gzip.DefaultCompression, nodes: r.table.all(), // nodes are never changed once handed out
+		write: (*Head).node, events: EventRange{Until: max(1, until)},
+	})
 	if err != nil {
 		return fmt.Errorf("writing the backup: %w", err)
 	}
 	return nil
+}
+
+// lines is what is written in the form of a backup.
+type lines struct {
+	kind   string
+	level  int // of compression
+	nodes  []*Head
+	write  func(*Head) *Node // what is written of a node
+	events EventRange        // none if Until is 0
+	last   uint64            // the ID of the last event before; 0: none, or it is no matter
+}
+
+func (r *Registry) writeLines(ctx context.Context, w io.Writer, l lines) error {
+	now := r.conf.Now().UTC()
+	hearing, err := r.clock().marshal()
+	if err != nil {
+		return err
+	}
+	zip, err := gzip.NewWriterLevel(w, l.level)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(zip, 1<<16)
+	lines := json.NewEncoder(out)
+	err = lines.Encode(backupLine{Muster: l.kind, Version: backupVersion, At: &now, Hearing: hearing, Last: l.last})
+	var b []byte
+	for _, n := range l.nodes {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		b = append(AppendRecord(append(b[:0], `{"node":`...), l.write(n)), "}\n"...)
+		_, err = out.Write(b)
+	}
+	events := 0
+	if err == nil && l.events.Until > 0 {
+		err = r.Events(ctx, l.events, func(e Event) error {
+			events++
+			return lines.Encode(backupLine{Event: &e})
+		})
+	}
+	if err != nil && !errors.Is(err, ErrNoHistory) {
+		return err
+	}
+	return errors.Join(lines.Encode(backupLine{End: true, Nodes: len(l.nodes), Events: events}), out.Flush(), zip.Close())
 }
 
 // backupReader reads a backup line by line, and sees that it is whole.
@@ -89,13 +116,13 @@ type backupReader struct {
 	head          backupLine
 }
 
-func openBackup(src io.Reader) (*backupReader, error) {
+func openBackup(src io.Reader, kind string) (*backupReader, error) {
 	zip, err := gzip.NewReader(src)
 	if err != nil {
 		return nil, errors.New("this is no backup of muster: it is not compressed with gzip")
 	}
 	b := &backupReader{lines: bufio.NewReaderSize(zip, 1<<16)}
-	if b.head, err = b.line(); err != nil || b.head.Muster != "backup" {
+	if b.head, err = b.line(); err != nil || b.head.Muster != kind {
 		return nil, errors.New("this is no backup of muster: its first line does not say so")
 	}
 	if b.head.Version != backupVersion {

@@ -1,11 +1,8 @@
 package registry
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,83 +11,112 @@ import (
 )
 
 // reader reads JSON strictly: UTF-8, no key twice in an object, one value.
-type reader struct {
-	dec *jsontext.Decoder
-}
+type reader struct{ *cursor }
 
 func newReader(body []byte) reader {
-	return reader{jsontext.NewDecoder(bytes.NewBuffer(body))}
-}
-
-// fault is bad JSON; its text is for a person.
-type fault struct {
-	reason string // one of the Reason constants
-	text   string
-}
-
-func (f *fault) Error() string { return f.text }
-
-func malformed(format string, args ...any) error {
-	return &fault{ReasonMalformed, fmt.Sprintf(format, args...)}
+	return reader{&cursor{b: body, s: string(body)}}
 }
 
 // object reads an object and calls field for each key, which must read the
 // value.
 func (r reader) object(what string, field func(key string) error) error {
-	if kind := r.dec.PeekKind(); kind != '{' {
-		return r.unexpected(kind, what, "an object")
+	var seen names
+	return r.fields(what, func(key string) error {
+		if seen.again(key) {
+			return r.wrong()
+		}
+		return field(key)
+	})
+}
+
+// fields is object, but for that field sees to keys that are there twice.
+func (r reader) fields(what string, field func(key string) error) error {
+	if c := r.peek(); c != '{' {
+		return r.unexpected(c, what, "an object")
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return r.wrong(err)
+	r.at++
+	if r.peek() == '}' {
+		r.at++
+		return nil
 	}
 	for {
-		token, err := r.dec.ReadToken()
-		if err != nil {
-			return r.wrong(err)
+		key, ok := r.key()
+		if !ok {
+			return r.wrong()
 		}
-		if token.Kind() == '}' {
-			return nil
-		}
-		key := token.String()
 		if strings.IndexByte(key, 0) >= 0 {
 			return malformed("the key %s holds a NUL", quoted(key))
 		}
 		if err := field(key); err != nil {
 			return err
 		}
+		if more, ok := r.more('}'); !ok {
+			return r.wrong()
+		} else if !more {
+			return nil
+		}
 	}
+}
+
+// names are the keys of an object.
+type names struct {
+	few  []string
+	many map[string]bool
+}
+
+// again notes a key, and reports whether it was there.
+func (n *names) again(key string) bool {
+	const some = 32
+	if n.many == nil {
+		if slices.Contains(n.few, key) {
+			return true
+		}
+		if n.few = append(n.few, key); len(n.few) < some {
+			return false
+		}
+		n.many = map[string]bool{}
+		for _, k := range n.few {
+			n.many[k] = true
+		}
+		return false
+	}
+	was := n.many[key]
+	n.many[key] = true
+	return was
 }
 
 // array reads a list and calls element before each element, which must read it.
 func (r reader) array(what string, element func() error) error {
-	if kind := r.dec.PeekKind(); kind != '[' {
-		return r.unexpected(kind, what, "a list")
+	if c := r.peek(); c != '[' {
+		return r.unexpected(c, what, "a list")
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return r.wrong(err)
+	r.at++
+	if r.peek() == ']' {
+		r.at++
+		return nil
 	}
-	for r.dec.PeekKind() != ']' {
+	for {
 		if err := element(); err != nil {
 			return err
 		}
+		if more, ok := r.more(']'); !ok {
+			return r.wrong()
+		} else if !more {
+			return nil
+		}
 	}
-	_, err := r.dec.ReadToken()
-	return r.wrong(err)
 }
 
 // value reads any value. Objects and lists that lie deeper than left come out
-// empty, so that hostile nesting costs no stack: [Normalize] drops them.
+// empty, so that hostile nesting costs no stack: [Normalize] drops them. The
+// texts in it are parts of one that is as long as the whole.
 func (r reader) value(left int) (any, error) {
-	switch r.dec.PeekKind() {
+	switch r.peek() {
 	case '{':
 		if left == 0 {
 			return map[string]any{}, r.skip()
 		}
-		m := map[string]any{}
-		err := r.object("", func(key string) (err error) {
-			m[key], err = r.value(left - 1)
-			return err
-		})
+		m, err := r.members("", left)
 		return dated(m), err
 	case '[':
 		if left == 0 {
@@ -108,46 +134,62 @@ func (r reader) value(left int) (any, error) {
 	}
 }
 
-func (r reader) scalar() (any, error) {
-	if r.dec.PeekKind() == '0' {
-		raw, err := r.dec.ReadValue()
+// members reads an object of values.
+func (r reader) members(what string, left int) (map[string]any, error) {
+	m := map[string]any{}
+	err := r.fields(what, func(key string) error {
+		v, err := r.value(left - 1)
 		if err != nil {
-			return nil, r.wrong(err)
+			return err
 		}
-		return number(string(raw)), nil
-	}
-	token, err := r.dec.ReadToken()
-	if err != nil {
-		return nil, r.wrong(err)
-	}
-	switch token.Kind() {
-	case 'n':
-		return nil, nil
-	case 't', 'f':
-		return token.Bool(), nil
-	default:
-		s := token.String()
+		before := len(m)
+		if m[key] = v; len(m) == before {
+			return r.wrong()
+		}
+		return nil
+	})
+	return m, err
+}
+
+func (r reader) scalar() (any, error) {
+	switch c := r.peek(); c {
+	case '"':
+		s, ok := r.str()
+		if !ok {
+			return nil, r.wrong()
+		}
 		if strings.IndexByte(s, 0) >= 0 {
 			return nil, malformed("the value of %s holds a NUL", r.place())
 		}
 		return s, nil
+	case 't', 'f', 'n':
+		v, ok := r.word()
+		if !ok {
+			return nil, r.wrong()
+		}
+		return v, nil
+	default:
+		v, ok := r.number()
+		if !ok {
+			return nil, r.wrong()
+		}
+		return v, nil
 	}
 }
 
 // text reads a string; null counts as none.
 func (r reader) text(what string) (string, error) {
-	kind := r.dec.PeekKind()
-	if kind != '"' && kind != 'n' {
-		return "", r.unexpected(kind, what, "a text")
+	if c := r.peek(); c != '"' && c != 'n' {
+		return "", r.unexpected(c, what, "a text")
 	}
 	v, err := r.scalar()
 	s, _ := v.(string)
-	return s, err
+	return strings.Clone(s), err // it may be kept for longer than the rest
 }
 
 // texts reads a list of strings; null counts as none.
 func (r reader) texts(what string) ([]string, error) {
-	if r.dec.PeekKind() == 'n' {
+	if r.peek() == 'n' {
 		return nil, r.skip()
 	}
 	list := []string{}
@@ -161,43 +203,25 @@ func (r reader) texts(what string) ([]string, error) {
 
 // end makes sure that nothing follows.
 func (r reader) end() error {
-	_, err := r.dec.ReadToken()
-	if errors.Is(err, io.EOF) {
+	if r.peek(); r.at == len(r.b) {
 		return nil
 	}
-	return malformed("byte %d: more follows after the end", r.dec.InputOffset())
+	return malformed("byte %d: more follows after the end", r.at)
 }
 
-func (r reader) skip() error { return r.wrong(r.dec.SkipValue()) }
+// skip reads over a value.
+func (r reader) skip() error {
+	if !r.over() {
+		return r.wrong()
+	}
+	return nil
+}
 
-// place names the value that was read last.
-func (r reader) place() string { return quoted(string(r.dec.StackPointer())) }
-
-func (r reader) unexpected(kind jsontext.Kind, what, want string) error {
-	if kind == 0 { // the next token is a mistake, or there is none
-		_, err := r.dec.ReadToken()
-		return r.wrong(err)
+func (r reader) unexpected(c byte, what, want string) error {
+	if strings.IndexByte(`{["tfn-0123456789`, c) < 0 { // a mistake, or the end
+		return r.wrong()
 	}
 	return malformed("%s must be %s", what, want)
-}
-
-// wrong says in our words what the JSON library found.
-func (r reader) wrong(err error) error {
-	if err == nil {
-		return nil
-	}
-	offset, where := r.dec.InputOffset(), ""
-	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		offset = s.ByteOffset
-		where = string(s.JSONPointer)
-	}
-	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return &fault{ReasonDuplicate, fmt.Sprintf("byte %d: the key %s is there twice", offset, quoted(where))}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return malformed("byte %d: the text ends too soon", offset)
-	}
-	return malformed("byte %d: not JSON in UTF-8, or nested beyond all measure", offset)
 }
 
 // Longer numbers, or numbers with larger exponents, are no measurements: they

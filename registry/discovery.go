@@ -56,7 +56,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
-	nodes = d.page(d.ordered(nodes))
+	nodes = page(d, d.ordered(nodes))
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
@@ -208,6 +208,10 @@ func (r *Registry) documents(d Discovery, nodes []*Head) iter.Seq[*query.Documen
 
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
 func (d Discovery) ordered(nodes []*Head) []*Head {
+	return ordered(d, nodes, func(n *Head) Identity { return n.Identity }, func(n *Head) *query.Document { return d.shown(n).Document() })
+}
+
+func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, document func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -217,13 +221,13 @@ func (d Discovery) ordered(nodes []*Head) []*Head {
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
 		for _, n := range nodes {
-			if values := c.Path.Values(d.shown(n).Document()); len(values) > 0 {
-				keys[n.Identity] = values[0]
+			if values := c.Path.Values(document(n)); len(values) > 0 {
+				keys[identity(n)] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b *Head) int {
-			x, hasX := keys[a.Identity]
-			y, hasY := keys[b.Identity]
+		slices.SortStableFunc(nodes, func(a, b T) int {
+			x, hasX := keys[identity(a)]
+			y, hasY := keys[identity(b)]
 			switch {
 			case hasX != hasY && hasX: // nodes without a value come last, either way
 				return -1
@@ -239,7 +243,7 @@ func (d Discovery) ordered(nodes []*Head) []*Head {
 }
 
 // page cuts nodes to what is wanted of them.
-func (d Discovery) page(nodes []*Head) []*Head {
+func page[T any](d Discovery, nodes []T) []T {
 	limit := len(nodes)
 	if d.aboutNodes() {
 		nodes = nodes[min(d.Query.Offset, len(nodes)):]

@@ -48,7 +48,7 @@ func DecodeRegistration(body []byte) (Registration, error) {
 }
 
 func decodeRegistration(r reader, reg *Registration) error {
-	if r.dec.PeekKind() == '[' {
+	if r.peek() == '[' {
 		return &fault{ReasonAgentList, `this is a bare list of agents, as an old daemon sends by default; set "registration = Meta" in its server.cfg so that it sends facts and classes too`}
 	}
 	return r.object("a registration", func(key string) (err error) {
@@ -76,7 +76,14 @@ func decodeRegistration(r reader, reg *Registration) error {
 
 // unknown deals with a key that is not in the envelope.
 func (r reader) unknown(key string, reg *Registration) error {
-	for _, known := range envelope {
+	if key == string(Trusted) {
+		facts, err := r.facts()
+		if len(facts) > 0 {
+			reg.Trusted = facts
+		}
+		return err
+	}
+	for _, known := range append([]string{string(Trusted)}, envelope...) {
 		if strings.EqualFold(key, known) {
 			return &fault{ReasonDuplicate, fmt.Sprintf("the key %q is another spelling of %q", key, known)}
 		}
@@ -84,8 +91,6 @@ func (r reader) unknown(key string, reg *Registration) error {
 	switch {
 	case slices.Contains(ours, key):
 		// Written by AppendNode: what only a registry can say.
-	case strings.EqualFold(key, string(Trusted)):
-		reg.Warnings = append(reg.Warnings, "trusted facts come from the certificate or an operator, not from a registration: left out")
 	case len(reg.Warnings) < maxWarnings:
 		reg.Warnings = append(reg.Warnings, fmt.Sprintf("the key %s is not known: left out", quoted(key)))
 	}
@@ -94,15 +99,10 @@ func (r reader) unknown(key string, reg *Registration) error {
 
 // facts reads an object of facts; null counts as none.
 func (r reader) facts() (map[string]any, error) {
-	if r.dec.PeekKind() == 'n' {
+	if r.peek() == 'n' {
 		return nil, r.skip()
 	}
-	facts := map[string]any{}
-	err := r.object("facts", func(key string) (err error) {
-		facts[key], err = r.value(MaxDepth)
-		return err
-	})
-	return facts, err
+	return r.members("facts", MaxDepth+1)
 }
 
 func (r reader) interval() (time.Duration, error) {
@@ -138,7 +138,7 @@ func (r reader) lastSeen() (time.Time, error) {
 
 // scalarNamed reads a value that is neither object nor list.
 func (r reader) scalarNamed(what string) (any, error) {
-	if kind := r.dec.PeekKind(); kind == '{' || kind == '[' {
+	if kind := r.peek(); kind == '{' || kind == '[' {
 		return nil, malformed("%s must be a plain value", what)
 	}
 	return r.scalar()

@@ -30,16 +30,16 @@ type Head struct {
 
 // part is what is at hand of a section.
 type part struct {
-	source         Source
-	auth, hash     string
-	sequence       uint64
-	sent, received time.Time
-	warnings       []string
-	learnt         time.Duration
+	source                  Source
+	auth, hash              string
+	sequence                uint64
+	sent, received, changed time.Time
+	warnings                []string
+	interval, learnt        time.Duration
 
-	stable, moving uint64
-	guess          time.Duration
-	gaps           int
+	stable, moving, digest uint64
+	guess                  time.Duration
+	gaps                   int
 }
 
 // Head returns what is at hand of n, by itself: it has no more.
@@ -51,8 +51,9 @@ func (n *Node) Head() *Head {
 	}
 	for source, s := range n.Sections {
 		h.parts = append(h.parts, part{
-			source: source, auth: s.Auth, hash: s.Hash, sequence: s.Sequence, sent: s.Sent, received: s.Received,
-			warnings: s.Warnings, learnt: s.Learnt, stable: s.stable, moving: s.moving, guess: s.guess, gaps: s.gaps,
+			source: source, auth: s.Auth, hash: s.Hash, sequence: s.Sequence, sent: s.Sent, received: s.Received, changed: s.Changed,
+			warnings: s.Warnings, interval: s.Interval, learnt: s.Learnt,
+			stable: s.stable, moving: s.moving, digest: s.digest, guess: s.guess, gaps: s.gaps,
 		})
 	}
 	return h
@@ -107,6 +108,13 @@ func (n *Node) head(ctx context.Context, p *pack.Packer) *Head {
 	return h
 }
 
+// headQuickly is head for a node that is not stored.
+func (n *Node) headQuickly(p *pack.Packer) *Head {
+	h := n.Head()
+	h.packed, h.packer = p.Quick(AppendRecord(make([]byte, 0, 16<<10), n)), p
+	return h
+}
+
 // pack returns the record of n as packed by p.
 func (n *Node) pack(ctx context.Context, p *pack.Packer) []byte {
 	if n.packer != p {
@@ -158,7 +166,7 @@ func (h *Head) node() *Node {
 		p := &h.parts[i]
 		if s := sections[p.source]; s != nil {
 			s.Hash, s.Sequence, s.Sent, s.Received, s.Learnt = p.hash, p.sequence, p.sent, p.received, p.learnt
-			s.stable, s.moving, s.guess, s.gaps = p.stable, p.moving, p.guess, p.gaps
+			s.stable, s.moving, s.digest, s.guess, s.gaps = p.stable, p.moving, p.digest, p.guess, p.gaps
 		}
 	}
 	n := NewNode(id, first, sections)
@@ -173,6 +181,7 @@ type Found struct {
 
 	whole    *Node // nil: it is packed
 	compiled bool  // see [Discovery.Compiled]
+	sight    *Sight
 }
 
 // FoundWhole is an answer's entry for a node that is not packed.
@@ -190,5 +199,8 @@ func (f Found) Node() Node {
 	}
 	node := *n
 	node.State = f.State
+	if f.sight != nil {
+		node, _ = f.sight.Of(node)
+	}
 	return node
 }

@@ -82,6 +82,31 @@ func (h *heard) deafTo(at time.Time) *heard {
 	return next
 }
 
+// with is h, not standing still, where what another registry could hear counts
+// as heard as well.
+func (h *heard) with(other *heard, now time.Time) *heard {
+	at := latest(h.at, other.at)
+	if at.After(now) {
+		at = now
+	}
+	mine, theirs := h.deafTo(at).gaps, other.deafTo(at).gaps
+	both := &heard{at: latest(at, h.at)}
+	for len(mine) > 0 && len(theirs) > 0 {
+		from, to := latest(mine[0].from, theirs[0].from), mine[0].to
+		if theirs[0].to.Before(to) {
+			to = theirs[0].to
+			theirs = theirs[1:]
+		} else {
+			mine = mine[1:]
+		}
+		if from.Before(to) {
+			both.gaps = append(both.gaps, gap{from: from, to: to})
+		}
+	}
+	both.merge()
+	return both
+}
+
 // merge keeps the number of gaps bounded, by making the two that are nearest to
 // each other one: rather too young than too old. It counts the lengths anew.
 func (h *heard) merge() {

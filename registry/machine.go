@@ -21,7 +21,7 @@ func machineOf(facts map[string]any) machine {
 				v = m[part]
 			}
 			if s, ok := v.(string); ok && s != "" {
-				return strings.ToLower(s)
+				return strings.Clone(strings.ToLower(s)) // facts are not to be kept for it
 			}
 		}
 		return ""

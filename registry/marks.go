@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -25,18 +27,62 @@ func (r *Registry) Deactivate(ctx context.Context, id, by string) error {
 		if n.Deactivated != nil {
 			return *n
 		}
-		return n.with(byOperator, &Section{Auth: by, Changed: now, Received: now})
+		undone := n.without(reactivated)
+		return undone.with(byOperator, &Section{Auth: by, Changed: now, Received: now})
 	})
 }
 
 // Reactivate undoes [Registry.Deactivate], and the mark on a node that seems to
 // have got another name. Errors are as there.
 func (r *Registry) Reactivate(ctx context.Context, id, by string) error {
-	err := r.mark(ctx, id, "reactivating", func(n *Node) Node { return n.without(byOperator, renamed) })
+	now := stamp(r.conf.Now())
+	err := r.mark(ctx, id, "reactivating", func(n *Node) Node {
+		if n.Deactivated == nil && n.RenamedTo == "" {
+			return *n
+		}
+		undone := n.without(byOperator, retired, renamed)
+		return undone.with(reactivated, &Section{Auth: by, Changed: now, Received: now})
+	})
 	if err == nil {
 		r.conf.Log.Info("a node was reactivated", "node", id, "by", by)
 	}
 	return err
+}
+
+// Retire takes a node out of what readers get until it is heard of again, as
+// one who cleans up after it says at a time of their own clock. It does nothing
+// where the node spoke after that, or is deactivated already. Errors are those
+// of [Registry.Deactivate].
+func (r *Registry) Retire(ctx context.Context, id, by string, at time.Time) error {
+	now := stamp(r.conf.Now())
+	at = stamp(at)
+	if at.IsZero() || at.After(now.Add(maxSkew)) {
+		at = now
+	}
+	return r.mark(ctx, id, "deactivating", func(n *Node) Node {
+		if n.Deactivated != nil || n.Head().saidAfter(at) {
+			return *n
+		}
+		return n.with(retired, &Section{Auth: by, Sent: at, Changed: now, Received: now})
+	})
+}
+
+// saidAfter reports whether any source spoke of the node after a time.
+func (h *Head) saidAfter(at time.Time) bool {
+	return slices.ContainsFunc(h.parts, func(p part) bool {
+		return p.source.speaks() && orDefault(p.sent, p.received).After(at)
+	})
+}
+
+// said is when the section was said: by the sender's clock, if that is known.
+func (s *Section) said() time.Time { return orDefault(s.Sent, s.Received) }
+
+// revived takes off the mark of [Registry.Retire] if a section was said later.
+func (n Node) revived(next *Section) Node {
+	if s := n.Sections[retired]; s != nil && next.said().After(s.Sent) {
+		return n.without(retired)
+	}
+	return n
 }
 
 // markRenamed marks a node whose machine has begun to register under another
@@ -79,7 +125,7 @@ func (r *Registry) markOnce(ctx context.Context, id Identity, doing string, chan
 		return fmt.Errorf("%s %s: %w", doing, quoted(string(id)), ErrNoNode)
 	}
 	changed := change(n)
-	if len(changed.Sections) == len(n.Sections) {
+	if maps.Equal(changed.Sections, n.Sections) {
 		return nil
 	}
 	if err := r.commit(ctx, n, changed, r.clock()); err != nil {

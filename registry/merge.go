@@ -73,8 +73,10 @@ func learnt(sections map[Source]*Section) time.Duration {
 
 // marked reads the registry's own sections.
 func (n *Node) marked() {
-	if s := n.Sections[byOperator]; s != nil {
-		n.Deactivated = &Deactivation{By: s.Auth, At: s.Changed}
+	for _, source := range []Source{retired, byOperator} {
+		if s := n.Sections[source]; s != nil {
+			n.Deactivated = &Deactivation{By: s.Auth, At: s.Changed}
+		}
 	}
 	if s := n.Sections[renamed]; s != nil {
 		n.RenamedTo = s.Auth

@@ -60,6 +60,7 @@ type Section struct {
 
 	stable uint64        // a fingerprint of all but the volatile facts; 0: not known, as after a restart
 	moving uint64        // a fingerprint of the volatile facts
+	digest uint64        // a fingerprint of the body that this was decoded from; 0: not known
 	guess  time.Duration // what Learnt will be
 	gaps   int           // how many times between registrations guess is made of
 }

@@ -37,6 +37,9 @@ func Normalize(reg Registration, now time.Time) (Identity, *Section, error) {
 	if reg.Source != Trusted {
 		facts, warnings = withoutTrusted(reg.Facts)
 	}
+	if len(reg.Trusted) > 0 {
+		warnings = append(warnings, "trusted facts come from the certificate or an operator, not from a registration: left out")
+	}
 	s.Warnings = append(s.Warnings, warnings...)
 	s.Facts, warnings = trimFacts(facts)
 	if len(s.Facts) == 0 {

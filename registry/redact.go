@@ -315,3 +315,25 @@ func (w *redaction) warnings() []string {
 	}
 	return []string{text}
 }
+
+// About returns a function that reports whether a text, such as a query, names a
+// fact that would be redacted, or holds a value that would be.
+func (c Redaction) About() (func(text string) bool, error) {
+	var r redactor
+	if err := r.configure(c); err != nil {
+		return nil, err
+	}
+	return func(text string) bool {
+		if r.known == nil {
+			return false
+		}
+		return secretValue(text) || slices.ContainsFunc(namesInText.FindAllString(text, -1), func(name string) bool {
+			last := name[strings.LastIndexByte(name, '.')+1:]
+			return lastFits(r.paths, name, lastFits(r.names, last, false)) ||
+				slices.ContainsFunc(strings.Split(name, "."), func(part string) bool { return lastFits(r.names, part, false) })
+		})
+	}, nil
+}
+
+// namesInText are words that could be names or paths of facts.
+var namesInText = regexp.MustCompile(`[\pL\pN_.-]+`)

@@ -47,6 +47,9 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		return Receipt{}, err
 	}
 	r.printer.print(next)
+	if reg.Body != nil {
+		next.digest = r.digest(reg.Body)
+	}
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
@@ -69,7 +72,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	}
 	next.learn(source, old, h)
 	receipt := Receipt{Warnings: next.Warnings, Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if head != nil && head.Deactivated != nil {
+	if head.part(byOperator) != nil {
 		receipt.Warnings = append(slices.Clip(receipt.Warnings), head.deactivatedWarning())
 	}
 	if old != nil && old.hash == next.Hash && old.auth == next.Auth {
@@ -80,6 +83,9 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		node = head.node()
 	}
 	changed := node.with(source, next)
+	if source.speaks() {
+		changed = changed.revived(next)
+	}
 	if source == Daemon {
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
@@ -106,16 +112,16 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
-	touched := r.touch(ctx, head, source, next)
+	touched := r.touch(head, source, next)
 	if !source.speaks() {
 		return nil
 	}
-	marked := head.part(renamed) != nil || head.part(collision) != nil
+	marked := head.part(renamed) != nil || head.part(collision) != nil || head.part(retired) != nil
 	if !marked && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}
 	node := touched.node()
-	settled := r.settled(*node, next.Received, h)
+	settled := r.settled(*node, next.Received, h).revived(next)
 	if len(settled.Sections) == len(node.Sections) && r.conf.Lifecycle.state(head, h) == r.conf.Lifecycle.state(touched, h) {
 		return nil
 	}
@@ -148,13 +154,13 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 // A hash that nothing has makes sure that the next registration is written,
 // whatever it says.
 func (r *Registry) doubt(head *Head, unsure part) {
-	unsure.hash, unsure.stable = "", 0
+	unsure.hash, unsure.stable, unsure.digest = "", 0, 0
 	r.table.put(head.with(unsure), nil)
 }
 
 // touch moves the time stamps of a section that was said again, and what is
 // volatile in it. It does neither for one from before the section there is.
-func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *Section) *Head {
+func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 	old := *head.part(source)
 	if next.Received.Before(old.received) {
 		return head
@@ -162,15 +168,12 @@ func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *S
 	moved := old.moving != next.moving || !slices.Equal(old.warnings, next.Warnings)
 	touched := old
 	touched.sequence, touched.sent, touched.received = next.Sequence, next.Sent, next.Received
-	touched.learnt, touched.guess, touched.gaps = next.Learnt, next.guess, next.gaps
+	touched.learnt, touched.guess, touched.gaps, touched.digest = next.Learnt, next.guess, next.gaps, next.digest
 	head = head.with(touched)
 	var says *query.Document
 	if moved {
-		node := head.node()
-		s := node.Sections[source]
-		s.Facts, s.stable, s.moving, s.Warnings = next.Facts, next.stable, next.moving, next.Warnings
-		changed := node.with(source, s)
-		head, says = changed.head(ctx, r.packer), changed.Document()
+		changed := head.saying(source, *next)
+		head, says = changed.headQuickly(r.packer), changed.Document()
 	}
 	r.table.put(head, says)
 	beat := Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
@@ -178,6 +181,16 @@ func (r *Registry) touch(ctx context.Context, head *Head, source Source, next *S
 		r.beats.add(beat)
 	}
 	return head
+}
+
+// saying is the node with a section as it was said again, of which only what is
+// volatile may differ.
+func (h *Head) saying(source Source, s Section) Node {
+	s.Changed = h.part(source).changed
+	if len(h.parts) == 1 {
+		return NewNode(h.Identity, h.FirstSeen, map[Source]*Section{source: &s})
+	}
+	return h.node().with(source, &s)
 }
 
 // beats are the time stamps that the store does not have yet.

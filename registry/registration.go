@@ -22,9 +22,11 @@ const (
 // The registry's own sections: each is a mark on a node, and says nothing of it
 // besides. Their names are in stores.
 const (
-	byOperator Source = "deactivated" // Auth is who says so, Changed when
-	renamed    Source = "renamed"     // Auth is the node's new identity
-	collision  Source = "collision"   // Warnings say who collides
+	byOperator  Source = "deactivated" // Auth is who says so, Changed when
+	reactivated Source = "reactivated" // that this was undone: a neighbour may not know it yet
+	renamed     Source = "renamed"     // Auth is the node's new identity
+	collision   Source = "collision"   // Warnings say who collides
+	retired     Source = "retired"     // Auth is who says so, Sent when; until the node is heard of after that
 )
 
 // speaks reports whether a section of this source shows that the node is alive.
@@ -60,8 +62,16 @@ type Registration struct {
 	Agents      []string // RPC agents that can be called on the node
 	Collectives []string // empty: "mcollective"
 
+	// Trusted are trusted facts that the message brings. Register leaves them
+	// out, with a warning: they are for [Registry.Trust], from whoever may.
+	Trusted map[string]any
+
 	// Warnings are oddities met while decoding, that did not prevent it.
 	Warnings []string
+
+	// Body is what the content was decoded from; nil: not known. No more than a
+	// fingerprint of it is kept, for [Registry.Repeated].
+	Body []byte
 }
 
 // Receipt is the answer to a registration that was accepted: it is stored.

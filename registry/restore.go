@@ -25,7 +25,7 @@ func (r *Registry) Restore(ctx context.Context, backup io.ReadSeeker) (Restored,
 	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return Restored{}, err
 	}
-	b, err := openBackup(backup)
+	b, err := openBackup(backup, kindBackup)
 	if err == nil {
 		err = b.each(func(Node) error { return context.Cause(ctx) }, func(Event) error { return context.Cause(ctx) })
 	}
@@ -33,7 +33,7 @@ func (r *Registry) Restore(ctx context.Context, backup io.ReadSeeker) (Restored,
 		_, err = backup.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		b, err = openBackup(backup)
+		b, err = openBackup(backup, kindBackup)
 	}
 	if err != nil {
 		return Restored{}, fmt.Errorf("reading the backup: %w", err)
@@ -75,6 +75,34 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	if remembers && err != nil {
 		return done, err
 	}
+	var events []Event
+	done.Changed, err = inParallel(func(put func(Node) error) error {
+		err := b.each(func(n Node) error {
+			done.Nodes++
+			return put(r.redact.sections(n))
+		}, func(e Event) error {
+			if !remembers || first > 0 && e.ID >= first {
+				return nil
+			}
+			e.Changes = r.redact.changes(e.Changes)
+			events = append(events, e)
+			done.Events++
+			if len(events) < 1000 {
+				return nil
+			}
+			return r.putOld(ctx, &events)
+		})
+		if err == nil && len(events) > 0 {
+			err = r.putOld(ctx, &events)
+		}
+		return err
+	}, func(n Node) (bool, error) { return r.restore(ctx, n) })
+	return done, err
+}
+
+// inParallel gives each node that feed puts to several goroutines, and counts
+// those that change something. It stops at the first error.
+func inParallel(feed func(put func(Node) error) error, take func(Node) (bool, error)) (changed int, err error) {
 	var mu sync.Mutex
 	var failed error
 	work := make(chan Node)
@@ -82,48 +110,32 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	for range restorers {
 		workers.Go(func() {
 			for n := range work {
-				var changed bool
+				var did bool
 				err := untilCurrent(func() (err error) {
-					changed, err = r.restore(ctx, n)
+					did, err = take(n)
 					return err
 				})
 				mu.Lock()
 				failed = errors.Join(failed, err)
-				if changed {
-					done.Changed++
+				if did {
+					changed++
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	var events []Event
-	err = b.each(func(n Node) error {
-		done.Nodes++
-		work <- r.redact.sections(n)
+	err = feed(func(n Node) error {
+		work <- n
 		mu.Lock()
 		defer mu.Unlock()
 		return failed
-	}, func(e Event) error {
-		if !remembers || first > 0 && e.ID >= first {
-			return nil
-		}
-		e.Changes = r.redact.changes(e.Changes)
-		events = append(events, e)
-		done.Events++
-		if len(events) < 1000 {
-			return nil
-		}
-		return r.putOld(ctx, &events)
 	})
 	close(work)
 	workers.Wait()
-	if err == nil && len(events) > 0 {
-		err = r.putOld(ctx, &events)
-	}
 	if err == nil {
 		err = failed
 	}
-	return done, err
+	return changed, err
 }
 
 // putOld stores events of before.

@@ -15,7 +15,7 @@ import (
 func DefaultVolatile() []string {
 	return []string{
 		"uptime", "uptime_days", "uptime_hours", "uptime_seconds", "system_uptime",
-		"load_averages",
+		"load_averages", "last_run.time", "last_run.seconds",
 		"memoryfree", "memoryfree_mb", "swapfree", "swapfree_mb",
 		"memory.*.available", "memory.*.available_bytes", "memory.*.capacity", "memory.*.used", "memory.*.used_bytes",
 		"mountpoints.*.available", "mountpoints.*.available_bytes", "mountpoints.*.capacity", "mountpoints.*.used", "mountpoints.*.used_bytes",

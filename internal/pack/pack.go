@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -43,8 +44,12 @@ const (
 	maxSample = 32 << 10 // bytes of each
 )
 
-// noDictionary begins what was packed without one.
-const noDictionary = 0
+// What is packed begins with the number of the dictionary, or one of these.
+const (
+	noDictionary = 0
+	quick        = 255
+	quickAlone   = 254 // without one
+)
 
 // ErrDamaged is the answer to bytes that no Packer has packed.
 var ErrDamaged = errors.New("its checksum does not fit")
@@ -69,13 +74,34 @@ func (p *Packer) Pack(ctx context.Context, name string, record []byte) []byte {
 	return bytes.Clone(packed) // it is kept, and mostly shorter
 }
 
+// Quick is Pack in a fraction of the time and with a bit more room, for what is
+// not stored: what is packed can be unpacked by this Packer only.
+func (p *Packer) Quick(record []byte) []byte {
+	var small []byte
+	kind := byte(quick)
+	if d := p.codec.Load().near; d != nil {
+		small = d.Encode(nil, record)
+	} else {
+		small, kind = s2.Encode(nil, record), quickAlone
+	}
+	return append(append(make([]byte, 0, 1+len(small)), kind), small...)
+}
+
 // Unpack returns the record that was packed, or ErrDamaged.
 func (p *Packer) Unpack(packed []byte) ([]byte, error) {
 	c := p.codec.Load()
-	if len(packed) == 0 || packed[0] > c.number {
+	var record []byte
+	var err error
+	switch {
+	case len(packed) > 0 && packed[0] == quickAlone:
+		record, err = s2.Decode(nil, packed[1:])
+	case len(packed) > 0 && packed[0] == quick && c.near != nil:
+		record, err = c.near.Decode(nil, packed[1:])
+	case len(packed) == 0 || packed[0] > c.number:
 		return nil, errors.New("it is packed in a way that this version does not know")
+	default:
+		record, err = c.dec.DecodeAll(packed[1:], nil)
 	}
-	record, err := c.dec.DecodeAll(packed[1:], nil)
 	if err != nil {
 		return nil, ErrDamaged
 	}
@@ -136,19 +162,22 @@ type codec struct {
 	number byte // of the dictionary; noDictionary for none
 	enc    *zstd.Encoder
 	dec    *zstd.Decoder
+	near   *s2.Dict // the same dictionary for Quick; nil: none
 }
 
 func newCodec(all map[byte][]byte, largest int) (*codec, error) {
 	c := &codec{}
 	atOnce := runtime.GOMAXPROCS(0)
 	reading := []zstd.DOption{zstd.WithDecoderConcurrency(atOnce), zstd.WithDecoderMaxMemory(uint64(largest))}
-	writing := []zstd.EOption{zstd.WithEncoderConcurrency(atOnce), zstd.WithLowerEncoderMem(true)}
+	writing := []zstd.EOption{zstd.WithEncoderConcurrency(atOnce), zstd.WithLowerEncoderMem(true), zstd.WithEncoderLevel(zstd.SpeedFastest)}
 	for number, content := range all {
 		reading = append(reading, zstd.WithDecoderDictRaw(uint32(number), content))
 		c.number = max(c.number, number)
 	}
 	if c.number != noDictionary {
-		writing = append(writing, zstd.WithEncoderDictRaw(uint32(c.number), all[c.number]))
+		content := all[c.number]
+		writing = append(writing, zstd.WithEncoderDictRaw(uint32(c.number), content))
+		c.near = s2.MakeDict(content[max(0, len(content)-s2.MaxDictSize):], nil)
 	}
 	var err error
 	if c.enc, err = zstd.NewWriter(nil, writing...); err == nil {

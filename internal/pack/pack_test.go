@@ -37,8 +37,10 @@ func TestWhatIsPackedCanBeUnpacked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOf(rapid.Byte()).Draw(t, "record")
 		packed := p.Pack(t.Context(), rapid.StringMatching(`n?\d?`).Draw(t, "name"), b)
-		if got, err := p.Unpack(packed); err != nil || !bytes.Equal(got, b) {
-			t.Fatalf("%q came back as %q, %v", b, got, err)
+		for _, small := range [][]byte{packed, p.Quick(b)} {
+			if got, err := p.Unpack(small); err != nil || !bytes.Equal(got, b) {
+				t.Fatalf("%q came back as %q, %v", b, got, err)
+			}
 		}
 	})
 }
@@ -93,6 +95,25 @@ func TestADictionaryThatIsNotKeptIsNotUsed(t *testing.T) {
 	for i, packed := range all {
 		if got, err := open(t, pack.Config{}).Unpack(packed); err != nil || !bytes.Equal(got, record(i)) {
 			t.Errorf("record %d: %v", i, err)
+		}
+	}
+}
+
+// TestQuickOutlivesTheDictionary: what was packed quickly before there was a
+// dictionary can be unpacked after.
+func TestQuickOutlivesTheDictionary(t *testing.T) {
+	p := open(t, pack.Config{})
+	before := p.Quick(record(0))
+	for i := range 11 {
+		p.Pack(t.Context(), fmt.Sprint("n", i), record(i))
+	}
+	after := p.Quick(record(0))
+	if len(after)*4 > len(before) {
+		t.Errorf("%d bytes without a dictionary, %d with one", len(before), len(after))
+	}
+	for _, packed := range [][]byte{before, after} {
+		if got, err := p.Unpack(packed); err != nil || !bytes.Equal(got, record(0)) {
+			t.Errorf("it came back as %q, %v", got, err)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func ProofOf(cert *x509.Certificate) (Proof, error) {
 		return Proof{}, err
 	}
 	sum := sha256.Sum256(cert.Raw)
-	return Proof{Auth: "cert", Name: name, Role: roleOf(cert), Fingerprint: hex.EncodeToString(sum[:])}, nil
+	return Proof{Auth: "cert", Name: name, Role: roleOf(cert), Fingerprint: hex.EncodeToString(sum[:]), Certificate: cert}, nil
 }
 
 func nameOf(cert *x509.Certificate) (string, error) {

@@ -13,7 +13,10 @@
 // The package opens no connection and does not know what a body means.
 package wire
 
-import "time"
+import (
+	"crypto/x509"
+	"time"
+)
 
 // Kind is what a message is for. A receiver refuses a kind it did not expect,
 // so that a reply can not be replayed as a request.
@@ -52,6 +55,8 @@ type Proof struct {
 	Name        string // the principal: the certificate's name
 	Role        string // "node", "operator" or "registry", from the certificate; "node" where it says nothing
 	Fingerprint string // SHA-256 of the certificate, lower-case hexadecimal
+
+	Certificate *x509.Certificate // what proves it; nil: no certificate does
 }
 
 // Opened is a message whose seal, age and order have been checked.

@@ -51,7 +51,7 @@ module PuppetX
             "#{server}: no answer within #{@settings.timeout} seconds"
           rescue OpenSSL::OpenSSLError, Puppet::SSL::SSLError => e
             "#{server}: #{Muster.one_line(e.message)}#{crl_hint(e.message)}"
-          rescue Unavailable, SystemCallError, SocketError, IOError, Net::ProtocolError => e
+          rescue Unavailable, SystemCallError, SocketError, IOError, Net::ProtocolError, Net::HTTPBadResponse, Net::HTTPHeaderSyntaxError => e
             "#{server}: #{Muster.one_line(e.message)}"
           end
         end

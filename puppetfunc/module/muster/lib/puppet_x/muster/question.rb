@@ -62,9 +62,17 @@ module PuppetX
         fail!(e.message)
       end
 
+      # What the server has for Hiera of a node.
+      def hiera(certname)
+        path = "/v1/hiera/#{escaped(certname)}"
+        answer(path) { |known| @client.get(path, known) }['value']
+      rescue Refused, Unavailable => e
+        fail!(e.message)
+      end
+
       # A node as a hash; nil if there is none of that name.
       def load(identity)
-        path = "/v1/nodes/#{URI.encode_www_form_component(identity).gsub('+', '%20')}"
+        path = "/v1/nodes/#{escaped(identity)}"
         entry = answer(path) { |known| loaded(path, known) }
         return @options['default'] if entry.nil?
         return with_fqdn(entry['value']) if entry['value']
@@ -76,6 +84,10 @@ module PuppetX
       end
 
       private
+
+      def escaped(name)
+        URI.encode_www_form_component(name).gsub('+', '%20')
+      end
 
       # That there is no such node is an answer, and kept as one.
       def loaded(path, known)
