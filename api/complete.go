@@ -52,6 +52,9 @@ func (s *Server) complete(c echo.Context) error {
 // valuesOf counts the values of a fact over the live nodes, as text. What can
 // not be had in time is not offered.
 func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
+	if _, err := r.Names(); err != nil {
+		return nil // nor the values, then
+	}
 	answer, err := r.Find(ctx, registry.Discovery{})
 	if err != nil {
 		return nil

@@ -35,6 +35,21 @@ type direct struct {
 	Searcher // nil: the registry is another
 
 	nodes atomic.Int64 // how many there were, at the last count
+	last  atomic.Pointer[failedRead]
+}
+
+// failedRead is a reading for an answer that has no room for an error.
+type failedRead struct {
+	at  time.Time
+	err error
+}
+
+// failed is why a reading failed in the last second.
+func (d *direct) failed(now time.Time) error {
+	if f := d.last.Load(); f != nil && now.Sub(f.at) < time.Second {
+		return f.err
+	}
+	return nil
 }
 
 // open says whether c wants a direct registry.
@@ -141,6 +156,20 @@ func (r *Registry) Inspect(ctx context.Context, id string) (Node, error) {
 	n := r.beats.over(nodes[0])
 	n.State = r.stateOf(n.Head())
 	return n, nil
+}
+
+// storedWait is how long a node may take to be read.
+const storedWait = 5 * time.Second
+
+// stored is Node where the store is asked for everything.
+func (r *Registry) stored(id string) (Node, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), storedWait)
+	defer cancel()
+	n, err := r.Inspect(ctx, id)
+	if err != nil && !errors.Is(err, ErrNoNode) {
+		r.direct.last.Store(&failedRead{r.conf.Now(), err})
+	}
+	return n, err == nil
 }
 
 // needsMemory returns ErrDirect where the registry keeps no nodes.

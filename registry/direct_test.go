@@ -108,6 +108,9 @@ func TestDirectSaysWhatItCanNot(t *testing.T) {
 	if _, err := r.Inspect(ctx, "db1"); err == nil || errors.Is(err, registry.ErrNoNode) {
 		t.Errorf("the store can not be reached, and inspecting says %v", err)
 	}
+	if _, ok := r.Node("db1"); ok || r.Ready(ctx) == nil {
+		t.Errorf("the store can not be reached, and a node is there (%v), or nothing says why it is not", ok)
+	}
 	if _, err := r.Register(ctx, registry.Registration{Identity: "db1"}); err == nil {
 		t.Error("the store can not be reached, and a registration is accepted")
 	}

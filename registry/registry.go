@@ -144,7 +144,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 func (r *Registry) Ready(ctx context.Context) error {
 	select {
 	case <-r.loaded:
-		return r.loadErr
+		return cmp.Or(r.loadErr, r.direct.failed(r.conf.Now()))
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the nodes to be loaded: %w", context.Cause(ctx))
 	}
@@ -162,10 +162,13 @@ func (r *Registry) usable() error {
 
 // Node returns one node, in whatever state it is. It finds none while the
 // store is still being read: see Ready. Where the store is asked for everything
-// it finds none either: see Inspect.
+// it finds none either while that can not be read, which Ready then tells.
 func (r *Registry) Node(id string) (Node, bool) {
 	if r.usable() != nil {
 		return Node{}, false
+	}
+	if r.direct.is() {
+		return r.stored(id)
 	}
 	n := r.table.head(Identity(id).Key())
 	if n == nil {
