@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -157,33 +158,44 @@ func (w *twins) start(t *testing.T, i int) {
 	dir := w.dir[i]
 	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  neighbours: [%s]\n",
 		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), w.url[1-i])
+	w.server[i], w.log[i] = startServe(t, dir, w.url[i], settings)
+}
+
+// startServe runs muster serve, and waits until it is ready. What it logs may be
+// read when it has ended.
+func startServe(t *testing.T, dir, address, settings string, env ...string) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
 	path := filepath.Join(dir, "muster.yaml")
 	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd, log := exec.CommandContext(t.Context(), os.Args[0]), &strings.Builder{}
 	cmd.Args = []string{"muster", "serve", "--config", path}
-	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_STATE_HOME="+dir, "MUSTER_RUN_FILE="+filepath.Join(dir, "run.json"))
-	w.server[i], w.log[i] = cmd, &strings.Builder{}
-	cmd.Stderr = w.log[i]
+	cmd.Env = append(append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_STATE_HOME="+dir, "MUSTER_RUN_FILE="+filepath.Join(dir, "run.json")), env...)
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop := func() {
 		_ = cmd.Process.Kill() // it may be dead
 		_ = cmd.Wait()
-	})
-	conf := httpOver(trusting(nil, nil))
-	conf.Transport.(*http.Transport).TLSClientConfig.VerifyConnection = nil //nolint:forcetypeassert // httpOver made it
-	defer conf.CloseIdleConnections()
-	eventually(t, "the registry to be ready", func() bool {
-		response, err := conf.Get(w.url[i] + "/readyz")
+	}
+	t.Cleanup(stop)
+	asking := httpOver(&tls.Config{InsecureSkipVerify: true}) // it is only asked whether it is ready
+	defer asking.CloseIdleConnections()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		response, err := asking.Get(address + "/readyz")
 		if err != nil {
-			return false
+			continue
 		}
-		defer response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return cmd, log
+		}
+	}
+	stop()
+	t.Fatalf("the server is not ready within a minute:\n%s", log)
+	return nil, nil
 }
 
 func (w *twins) kill(t *testing.T, i int) {
