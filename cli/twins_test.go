@@ -87,6 +87,30 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestOnTheFirstsBroker: the second registry needs no more than the address of
+// the first one's broker, which knows it by its certificate.
+func TestOnTheFirstsBroker(t *testing.T) {
+	stomp := freePort(t)
+	w := &twins{dir: [2]string{t.TempDir(), t.TempDir()}, broker: "stomp+ssl://" + stomp}
+	for i, settings := range []string{"  stomp_listen: " + stomp + "\n", ""} {
+		w.url[i] = "https://" + freePort(t)
+		text := fmt.Sprintf("data: %s\nserve:\n  listen: %s\n  tls: true\n%s", w.dir[i], strings.TrimPrefix(w.url[i], "https://"), settings)
+		if i == 1 {
+			text = fmt.Sprintf("brokers: [%s]\n%s  neighbours: [%s]\n", w.broker, text, w.url[0])
+		}
+		w.server[i], w.log[i] = startServe(t, w.dir[i], w.url[i], text)
+		if i == 0 {
+			w.share(t)
+			w.register(t, 0, 2, "before")
+		}
+	}
+	w.await(t, 1, "turn=before", 2) // it is ready, and has asked its neighbour
+	w.register(t, 2, 4, "after")
+	for i := range w.url {
+		w.await(t, i, "turn=after", 2)
+	}
+}
+
 func kinds(events []map[string]any) (list []any) {
 	for _, e := range events {
 		list = append(list, e["kind"], e["changes"])
@@ -292,7 +316,9 @@ func (w *twins) registerOne(ctx context.Context, pair *pki.KeyPair, turn string)
 	if err != nil {
 		return err
 	}
-	conn := bus.NewClient(bus.Config{Brokers: []string{w.broker}, Login: pair.Name(), Passcode: "x", Log: quiet})
+	conn := bus.NewClient(bus.Config{
+		Brokers: []string{w.broker}, Login: pair.Name(), Passcode: "x", TLS: presenting(pair, []string{w.broker}), Log: quiet,
+	})
 	daemon := agent.Daemon{
 		Bus: conn, Sealer: sealer, Counter: counter, Log: quiet, Now: time.Now, Interval: time.Hour,
 		Opener:  &wire.Opener{Roots: rootsOf(pair), Now: time.Now, Expect: []wire.Kind{wire.Receipt}},
