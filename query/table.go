@@ -14,11 +14,15 @@ import (
 // row. Values are those of a [Document]; what is absent is nil. Rows stand in
 // the order that q asks for, else by identity. Subqueries have been resolved.
 func (q *Query) Rows(docs iter.Seq[*Document], now time.Time) (names []string, rows [][]any) {
+	return q.arrange(q.groups(docs, now))
+}
+
+// arrange makes rows of groups.
+func (q *Query) arrange(groups []group) (names []string, rows [][]any) {
 	columns := q.shown()
 	for _, c := range columns {
 		names = append(names, c.title())
 	}
-	groups := q.groups(docs, now)
 	slices.SortStableFunc(groups, func(a, b group) int {
 		for _, c := range q.OrderBy {
 			if order := q.Order(c, q.of(c, a), q.of(c, b)); order != 0 {
@@ -92,6 +96,8 @@ func (c Column) title() string {
 type group struct {
 	key  string // orders groups that nothing else orders
 	rows []scope
+
+	counted func(Column) any // instead of rows: what a column shows
 }
 
 // typed reports whether text is never a number in q's dialect.
@@ -115,7 +121,7 @@ func (q *Query) read(v any) any {
 }
 
 func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
-	aggregated := len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
+	aggregated := q.aggregated()
 	var groups []group
 	at := map[string]int{}
 	if aggregated && len(q.GroupBy) == 0 {
@@ -135,6 +141,11 @@ func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
 		groups[i].rows = append(groups[i].rows, row)
 	}
 	return groups
+}
+
+// aggregated reports whether rows are of groups, as opposed to single nodes.
+func (q *Query) aggregated() bool {
+	return len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
 }
 
 // matching yields the rows that q selects.
@@ -175,6 +186,9 @@ func groupKey(by []Path, row scope) string {
 
 // of is what a column shows of a group.
 func (q *Query) of(c Column, g group) any {
+	if g.counted != nil {
+		return g.counted(c)
+	}
 	if c.Func == "" {
 		if len(g.rows) == 0 {
 			return nil
