@@ -41,7 +41,10 @@ fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
 		echo "$$t in $$(dirname $$f)"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
 
-bench: ## every benchmark, with CPU time and allocations
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+puppetdb: ## 2,000 questions to a real PuppetDB and to us; needs Debian's puppetdb and postgresql, and some minutes
+	$(GO) test -tags puppetdb -timeout 20m -v -run AgainstPuppetDB ./puppetfunc/pdb/shadow $(RECORD)
 
-.PHONY: help test peers quick build platforms check vet fmt-check lint docs golden fuzz bench
+bench: ## measure what docs/performance.md promises, and write it anew (half an hour)
+	$(GO) run ./internal/bench -o docs/performance.md
+
+.PHONY: puppetdb help test peers quick build platforms check vet fmt-check lint docs golden fuzz bench
