@@ -100,7 +100,11 @@ func (b *beats) over(n Node) Node {
 // the state holds, in the collectives of d and some states.
 func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now time.Time, h *heard) (found []*Head, err error) {
 	var doc query.Document // one for all, since Matches keeps nothing of it
-	err = r.direct.Search(ctx, d.inCollectives(d.narrowed(one.filter)), now, func(n Node) error {
+	pushed := one.filter
+	if d.Compiled {
+		pushed = beyondClasses(pushed)
+	}
+	err = r.direct.Search(ctx, d.inCollectives(pushed), now, func(n Node) error {
 		head := n.Head()
 		if !slices.Contains(one.states, r.conf.Lifecycle.state(head, h)) || !inOneOf(n.Collectives, d.Collectives) {
 			return nil
@@ -155,8 +159,8 @@ func (r *Registry) Inspect(ctx context.Context, id string) (Node, error) {
 // storedWait is how long a node may take to be read.
 const storedWait = 5 * time.Second
 
-// stored is Node where the store is asked for everything.
-func (r *Registry) stored(id string) (Node, bool) {
+// storedNode is Node where the store is asked for everything.
+func (r *Registry) storedNode(id string) (Node, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), storedWait)
 	defer cancel()
 	n, err := r.Inspect(ctx, id)

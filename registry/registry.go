@@ -171,7 +171,7 @@ func (r *Registry) Node(id string) (Node, bool) {
 		return Node{}, false
 	}
 	if r.direct.is() {
-		return r.stored(id)
+		return r.storedNode(id)
 	}
 	n := r.table.head(Identity(id).Key())
 	if n == nil {
