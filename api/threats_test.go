@@ -102,6 +102,7 @@ func (c *castle) send(by caller, method, path, body string) (int, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	conforms(c.t, method, path, res.StatusCode, res.Header.Get("Content-Type"), text)
 	return res.StatusCode, string(text)
 }
 
