@@ -43,18 +43,19 @@ var ladder = map[string]room{
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},
 	"puppetfunc/pdb":        {ours: []string{"registry", "query"}},
+	"puppetfunc/pdb/shadow": {ours: []string{"query"}},
 	"agent": {
 		ours: []string{"agent/facts", "agent/program", "registry", "internal/bus", "internal/wire", "internal/pki", "query"},
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "registry/index", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{
@@ -67,6 +68,7 @@ var ladder = map[string]room{
 	// What only tests and chores use.
 	"registry/index/indextest": {ours: []string{"query"}},
 	"internal/tally":           {},
+	"internal/bench":           {ours: []string{"query", "registry", "registry/boltstore", "registry/index/indextest"}},
 	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},

@@ -18,6 +18,7 @@ import (
 	"muster/api"
 	"muster/query"
 	"muster/registry"
+	"muster/registry/index"
 )
 
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -135,6 +136,35 @@ func (f *fake) Names() (registry.Names, error) {
 	}, f.err
 }
 
+func (f *fake) Vocabulary() (query.Vocabulary, error) {
+	names, err := f.Names()
+	return query.Vocabulary{Names: func(kind string) map[string]int {
+		counts := map[string]int{}
+		for _, c := range map[string][]registry.Count{"fact": names.Facts, "class": names.Classes}[kind] {
+			counts[c.Name] = c.Nodes
+		}
+		return counts
+	}}, err
+}
+
+func (f *fake) Facts() ([]index.Fact, error) {
+	return []index.Fact{{Path: "customer", Types: []string{"text"}, Nodes: 3, Values: 2}}, f.err
+}
+
+func (f *fake) Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error) {
+	answer, err := f.Find(ctx, d)
+	if err != nil {
+		return registry.Values{}, err
+	}
+	tally := index.Tally{}
+	for _, found := range answer.Nodes {
+		n := found.Node()
+		v, _ := n.Value(path)
+		tally.Add(v, 1)
+	}
+	return registry.NewValues(len(answer.Nodes), tally.Counts(), answer.Warnings), nil
+}
+
 func (f *fake) Stats() registry.Stats {
 	return registry.Stats{Changed: 7, Unchanged: 40, Refused: map[string]uint64{"older": 2}}
 }
@@ -222,7 +252,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	}
 	conforms(t, method, path, res.StatusCode, res.Header.Get("Content-Type"), text)
 	a := answer{status: res.StatusCode, text: string(text), head: res.Header}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && !strings.HasPrefix(a.text, "[") {
 		if err := json.Unmarshal(text, &a.body); err != nil {
 			t.Fatalf("%s %s answered %q: %v", method, path, text, err)
 		}
