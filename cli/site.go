@@ -226,7 +226,7 @@ func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuing the certificate of %s: %w", name, err)
 	}
-	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: []*x509.Certificate{s.authority.Certificate()}}, nil
+	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: s.authority.Accepted()}, nil
 }
 
 // openTokens makes the administrator's token at the first start.
