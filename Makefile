@@ -11,6 +11,9 @@ help: ## list what can be made
 test: ## install what is missing, run every suite with real peers, and count
 	@bash testdata/suite.sh
 
+peers: ## what takes too long for make test: a puppetserver, and Puppet 8
+	@bash testdata/peers.sh
+
 quick: ## go test ./..., which needs nothing but Go
 	$(GO) test ./...
 
@@ -41,7 +44,7 @@ fuzz: ## every fuzz target for FUZZTIME
 puppetdb: ## 2,000 questions to a real PuppetDB and to us; needs Debian's puppetdb and postgresql, and some minutes
 	$(GO) test -tags puppetdb -timeout 20m -v -run AgainstPuppetDB ./puppetfunc/pdb/shadow $(RECORD)
 
-bench: ## every benchmark, with CPU time and allocations
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## measure what docs/performance.md promises, and write it anew (half an hour)
+	$(GO) run ./internal/bench -o docs/performance.md
 
-.PHONY: puppetdb help test quick build platforms check vet fmt-check lint docs golden fuzz bench
+.PHONY: puppetdb help test peers quick build platforms check vet fmt-check lint docs golden fuzz bench

@@ -27,6 +27,7 @@ var ladder = map[string]room{
 	"internal/durable": {third: []string{"golang.org/x/sys"}},
 	"internal/wire":    {ours: []string{"internal/durable"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/audit":   {},
+	"internal/systemd": {},
 	"internal/pki":     {ours: []string{"internal/durable"}},
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
@@ -48,13 +49,13 @@ var ladder = map[string]room{
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "registry/index", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{
@@ -67,6 +68,7 @@ var ladder = map[string]room{
 	// What only tests and chores use.
 	"registry/index/indextest": {ours: []string{"query"}},
 	"internal/tally":           {},
+	"internal/bench":           {ours: []string{"query", "registry", "registry/boltstore", "registry/index/indextest"}},
 	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},

@@ -52,20 +52,19 @@ func (s *Server) complete(c echo.Context) error {
 // valuesOf counts the values of a fact over the live nodes, as text. What can
 // not be had in time is not offered.
 func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
-	answer, err := r.Find(ctx, registry.Discovery{})
+	found, err := histogram(ctx, r, registry.Discovery{}, path)
 	if err != nil {
 		return nil
 	}
 	counts := map[string]int{}
-	for i := range answer.Nodes {
-		n := answer.Nodes[i].Node()
-		switch v, _ := n.Value(path); v := v.(type) {
+	for _, c := range found.Counts {
+		switch v := c.Value.(type) {
 		case nil, map[string]any, []any:
 			// Only what can be written as a value is worth offering.
 		case string:
-			counts[v]++
+			counts[v] += c.Nodes
 		default:
-			counts[string(registry.AppendJSON(nil, v))]++
+			counts[string(registry.AppendJSON(nil, v))] += c.Nodes
 		}
 	}
 	return counts

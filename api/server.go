@@ -14,7 +14,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"muster/query"
 	"muster/registry"
+	"muster/registry/index"
 )
 
 // Registry is what the routes need of a [registry.Registry].
@@ -29,6 +31,9 @@ type Registry interface {
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
 	Names() (registry.Names, error)
+	Vocabulary() (query.Vocabulary, error)
+	Facts() ([]index.Fact, error)
+	Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error)
 	Stats() registry.Stats
 }
 
@@ -78,6 +83,7 @@ type Config struct {
 	Held func() error
 
 	Audit          Auditor           // nil: nothing is kept
+	Insecure       []string          // names of settings that make the server less safe, for the metric muster_insecure_setting
 	AuditRequired  bool              // nothing is done that would not be kept
 	AuditQuestions bool              // searches are kept too, not only what changes something
 	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
@@ -102,7 +108,6 @@ type Server struct {
 	metrics *metrics
 	flights *flights
 	rates   rates
-	words   vocabularies
 	packers packers
 	scoped  scopedNames
 	sights  sights
@@ -158,7 +163,7 @@ func New(c Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.metrics = newMetrics(c.Registry, s.log)
+	s.metrics = newMetrics(c.Registry, s.log, c.Insecure)
 	s.build()
 	return s, nil
 }

@@ -62,10 +62,12 @@ type Registry struct {
 	life     life
 	events   events
 	machines machines
+	restless restless
 	volatile volatility
 	printer  printer
 	redact   redactor
 	counts   counts
+	words    words
 
 	packer  *pack.Packer
 	table   *table        // valid once loaded is closed and loadErr is nil

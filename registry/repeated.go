@@ -16,6 +16,14 @@ func (r *Registry) Repeated(ctx context.Context, reg Registration) (receipt Rece
 	if reg.Body == nil || reg.Source == Import || len(reg.Warnings) > 0 || r.usable() != nil {
 		return Receipt{}, false, nil
 	}
+	err = untilCurrent(func() (err error) {
+		receipt, known, err = r.repeated(ctx, reg)
+		return err
+	})
+	return receipt, known, err
+}
+
+func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Receipt, known bool, err error) {
 	id, source, now := Identity(reg.Identity), orDefault(reg.Source, Daemon), r.conf.Now()
 	digest := r.digest(reg.Body)
 	lock := r.lockOf(id)

@@ -13,8 +13,8 @@ func (r *Registry) Trust(ctx context.Context, reg Registration) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
-	if len(reg.Facts) == 0 && r.table.head(Identity(reg.Identity).Key()).part(Trusted) == nil {
-		return nil // there was nothing, and there is nothing
+	if known := r.table.head(Identity(reg.Identity).Key()).part(Trusted); len(reg.Facts) == 0 && (known == nil || known.auth != reg.Auth) {
+		return nil // who has nothing to say does not gainsay others
 	}
 	_, err := r.register(ctx, Registration{
 		Identity: reg.Identity, Source: Trusted, Auth: reg.Auth, Sequence: reg.Sequence, Sent: reg.Sent, Facts: reg.Facts,
