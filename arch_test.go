@@ -47,7 +47,7 @@ var ladder = map[string]room{
 	},
 
 	"api": {
-		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "query", "internal/audit", "internal/near", "internal/pki"},
+		ours:  []string{"puppetfunc", "puppetfunc/pdb", "registry", "registry/index", "query", "internal/audit", "internal/near", "internal/pki"},
 		third: []string{"github.com/go-json-experiment/json", "github.com/labstack/echo/v4", "github.com/prometheus/client_golang"},
 	},
 
@@ -66,6 +66,7 @@ var ladder = map[string]room{
 	// What only tests and chores use.
 	"registry/index/indextest": {ours: []string{"query"}},
 	"internal/tally":           {},
+	"internal/bench":           {ours: []string{"query", "registry", "registry/boltstore", "registry/index/indextest"}},
 	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},

@@ -55,20 +55,19 @@ func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
 	if _, err := r.Names(); err != nil {
 		return nil // nor the values, then
 	}
-	answer, err := r.Find(ctx, registry.Discovery{})
+	found, err := histogram(ctx, r, registry.Discovery{}, path)
 	if err != nil {
 		return nil
 	}
 	counts := map[string]int{}
-	for i := range answer.Nodes {
-		n := answer.Nodes[i].Node()
-		switch v, _ := n.Value(path); v := v.(type) {
+	for _, c := range found.Counts {
+		switch v := c.Value.(type) {
 		case nil, map[string]any, []any:
 			// Only what can be written as a value is worth offering.
 		case string:
-			counts[v]++
+			counts[v] += c.Nodes
 		default:
-			counts[string(registry.AppendJSON(nil, v))]++
+			counts[string(registry.AppendJSON(nil, v))] += c.Nodes
 		}
 	}
 	return counts

@@ -18,6 +18,7 @@ import (
 	"muster/api"
 	"muster/query"
 	"muster/registry"
+	"muster/registry/index"
 )
 
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
@@ -133,6 +134,35 @@ func (f *fake) Names() (registry.Names, error) {
 		Facts:   []registry.Count{{Name: "customer", Nodes: 3}, {Name: "eq", Nodes: 1}, {Name: "os", Nodes: 4}, {Name: "os.family", Nodes: 4}},
 		Classes: []registry.Count{{Name: "mysql::master", Nodes: 2}},
 	}, f.err
+}
+
+func (f *fake) Vocabulary() (query.Vocabulary, error) {
+	names, err := f.Names()
+	return query.Vocabulary{Names: func(kind string) map[string]int {
+		counts := map[string]int{}
+		for _, c := range map[string][]registry.Count{"fact": names.Facts, "class": names.Classes}[kind] {
+			counts[c.Name] = c.Nodes
+		}
+		return counts
+	}}, err
+}
+
+func (f *fake) Facts() ([]index.Fact, error) {
+	return []index.Fact{{Path: "customer", Types: []string{"text"}, Nodes: 3, Values: 2}}, f.err
+}
+
+func (f *fake) Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error) {
+	answer, err := f.Find(ctx, d)
+	if err != nil {
+		return registry.Values{}, err
+	}
+	tally := index.Tally{}
+	for _, found := range answer.Nodes {
+		n := found.Node()
+		v, _ := n.Value(path)
+		tally.Add(v, 1)
+	}
+	return registry.NewValues(len(answer.Nodes), tally.Counts(), answer.Warnings), nil
 }
 
 func (f *fake) Stats() registry.Stats {

@@ -9,6 +9,7 @@ import (
 
 	"muster/query"
 	"muster/registry"
+	"muster/registry/index"
 )
 
 // entire are the routes that are about the whole registry at once: who may see
@@ -168,6 +169,31 @@ func (v *view) Names() (registry.Names, error) {
 		return v.sight.Names(names), err
 	}
 	return v.server.scoped.of(v, v.Registry.Stats().Revision)
+}
+
+// Facts describes those of the facts that the scope shows whole, where it shows
+// them of all nodes.
+func (v *view) Facts() ([]index.Fact, error) {
+	if len(v.sight.Collectives) > 0 {
+		return nil, nil
+	}
+	facts, err := v.Registry.Facts()
+	return slices.DeleteFunc(facts, func(f index.Fact) bool { return !v.sight.Fact(f.Path) }), err
+}
+
+// Histogram counts values as [registry.Registry.Histogram] does.
+func (v *view) Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error) {
+	answer, err := v.Find(ctx, d)
+	if err != nil {
+		return registry.Values{}, err
+	}
+	tally := index.Tally{}
+	for _, found := range answer.Nodes {
+		n := found.Node()
+		value, _ := n.Value(path)
+		tally.Add(value, 1)
+	}
+	return registry.NewValues(len(answer.Nodes), tally.Counts(), answer.Warnings), nil
 }
 
 // scopedNames keeps the names of those who see some collectives only, until the

@@ -14,7 +14,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"muster/query"
 	"muster/registry"
+	"muster/registry/index"
 )
 
 // Registry is what the routes need of a [registry.Registry].
@@ -29,6 +31,9 @@ type Registry interface {
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
 	Names() (registry.Names, error)
+	Vocabulary() (query.Vocabulary, error)
+	Facts() ([]index.Fact, error)
+	Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error)
 	Stats() registry.Stats
 }
 
@@ -102,7 +107,6 @@ type Server struct {
 	metrics *metrics
 	flights *flights
 	rates   rates
-	words   vocabularies
 	packers packers
 	scoped  scopedNames
 	sights  sights

@@ -305,7 +305,7 @@ func TestWhatIsNoRequestForACertificate(t *testing.T) {
 
 func TestNamesInUse(t *testing.T) {
 	h := serve(t, &fake{nodes: fleet()})
-	if a := get(t, h, "/v1/facts"); strings.TrimSpace(a.text) != `{"count":4,"facts":[{"name":"customer","nodes":3},{"name":"eq","nodes":1},{"name":"os","nodes":4},{"name":"os.family","nodes":4}]}` {
+	if a := get(t, h, "/v1/facts"); strings.TrimSpace(a.text) != `{"count":4,"facts":[{"name":"customer","nodes":3,"types":["text"],"values":2},{"name":"eq","nodes":1},{"name":"os","nodes":4},{"name":"os.family","nodes":4}]}` {
 		t.Errorf("facts are %s", a.text)
 	}
 	if a := get(t, h, "/v1/classes"); strings.TrimSpace(a.text) != `{"classes":[{"name":"mysql::master","nodes":2}],"count":1}` {

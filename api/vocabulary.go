@@ -1,21 +1,11 @@
 package api
 
 import (
-	"sync"
-
 	"github.com/labstack/echo/v4"
 
 	"muster/query"
 	"muster/registry"
 )
-
-// vocabularies keeps the names of the fleet as the language wants them, until
-// the registry has new ones.
-type vocabularies struct {
-	mu    sync.Mutex
-	names registry.Names
-	known map[string]map[string]int
-}
 
 // vocabulary is what the fleet has names for now, as far as the asker may know;
 // nothing while it is loaded.
@@ -23,11 +13,11 @@ func (s *Server) vocabulary(c echo.Context) query.Vocabulary {
 	if v := s.viewOf(c); v != nil {
 		return s.vocabularyOf(v)
 	}
-	names, err := s.Registry.Names()
+	known, err := s.Registry.Vocabulary()
 	if err != nil {
 		return query.Vocabulary{}
 	}
-	return query.Vocabulary{Names: s.words.of(names)}
+	return query.Vocabulary{Names: known.Names} // values are asked for apart
 }
 
 // advice is what may be said unasked about the names in a query. Who sees some
@@ -45,27 +35,11 @@ func (s *Server) vocabularyOf(v *view) query.Vocabulary {
 	if err != nil {
 		return query.Vocabulary{}
 	}
-	return query.Vocabulary{Names: new(vocabularies).of(names)}
-}
-
-func (v *vocabularies) of(names registry.Names) func(kind string) map[string]int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.known == nil || !same(v.names.Facts, names.Facts) || !same(v.names.Classes, names.Classes) {
-		v.names = names
-		v.known = map[string]map[string]int{
-			"fact": tally(names.Facts), "class": tally(names.Classes),
-			"agent": tally(names.Agents), "collective": tally(names.Collectives),
-		}
+	known := map[string]map[string]int{
+		"fact": tally(names.Facts), "class": tally(names.Classes),
+		"agent": tally(names.Agents), "collective": tally(names.Collectives),
 	}
-	known := v.known
-	return func(kind string) map[string]int { return known[kind] }
-}
-
-// same reports whether two lists are one: the registry hands out the same
-// lists as long as nothing has changed.
-func same(a, b []registry.Count) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	return query.Vocabulary{Names: func(kind string) map[string]int { return known[kind] }}
 }
 
 func tally(list []registry.Count) map[string]int {

@@ -14,11 +14,15 @@ import (
 // row. Values are those of a [Document]; what is absent is nil. Rows stand in
 // the order that q asks for, else by identity. Subqueries have been resolved.
 func (q *Query) Rows(docs iter.Seq[*Document], now time.Time) (names []string, rows [][]any) {
+	return q.arrange(q.groups(docs, now))
+}
+
+// arrange makes rows of groups.
+func (q *Query) arrange(groups []group) (names []string, rows [][]any) {
 	columns := q.shown()
 	for _, c := range columns {
 		names = append(names, c.title())
 	}
-	groups := q.groups(docs, now)
 	slices.SortStableFunc(groups, func(a, b group) int {
 		for _, c := range q.OrderBy {
 			order := compareValues(a.read(c.of(a)), b.read(c.of(b)))
@@ -87,6 +91,8 @@ type group struct {
 	key   string // orders groups that nothing else orders
 	rows  []scope
 	typed bool // text is never a number
+
+	counted func(Column) any // instead of rows: what a column shows
 }
 
 // read is v as columns are ordered and summed: text that is a number counts as
@@ -106,8 +112,7 @@ func (g group) read(v any) any {
 }
 
 func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
-	aggregated := len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
-	typed := slices.Contains([]Dialect{dialectPQL, dialectAST, dialectMongo}, q.Dialect)
+	aggregated, typed := q.aggregated(), q.typed()
 	var groups []group
 	at := map[string]int{}
 	if aggregated && len(q.GroupBy) == 0 {
@@ -127,6 +132,16 @@ func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
 		groups[i].rows = append(groups[i].rows, row)
 	}
 	return groups
+}
+
+// aggregated reports whether rows are of groups, as opposed to single nodes.
+func (q *Query) aggregated() bool {
+	return len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
+}
+
+// typed reports whether text is never a number.
+func (q *Query) typed() bool {
+	return slices.Contains([]Dialect{dialectPQL, dialectAST, dialectMongo}, q.Dialect)
 }
 
 // matching yields the rows that q selects.
@@ -167,6 +182,9 @@ func groupKey(by []Path, row scope) string {
 
 // of is what a column shows of a group.
 func (c Column) of(g group) any {
+	if g.counted != nil {
+		return g.counted(c)
+	}
 	if c.Func == "" {
 		if len(g.rows) == 0 {
 			return nil

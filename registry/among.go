@@ -35,7 +35,7 @@ func (a Among) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	out := Answer{Count: len(nodes)}
-	nodes = page(d, ordered(d, nodes, picked.identity, picked.document))
+	nodes = page(d, ordered(d, nodes, picked.identity, func(query.Path) func(picked) *query.Document { return picked.document }))
 	out.Complete = len(nodes) == out.Count
 	for i, n := range nodes {
 		out.Nodes = append(out.Nodes, n.found)

@@ -100,7 +100,11 @@ func (b *beats) over(n Node) Node {
 // the state holds, in the collectives of d and some states.
 func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now time.Time, h *heard) (found []*Head, err error) {
 	var doc query.Document // one for all, since Matches keeps nothing of it
-	err = r.direct.Search(ctx, d.inCollectives(d.narrowed(one.filter)), now, func(n Node) error {
+	filter := d.narrowed(one.filter)
+	if len(d.Collectives) > 0 {
+		filter = query.And{filter, inCollectives(d.Collectives)}
+	}
+	err = r.direct.Search(ctx, filter, now, func(n Node) error {
 		head := n.Head()
 		if !slices.Contains(one.states, r.conf.Lifecycle.state(head, h)) || !inOneOf(n.Collectives, d.Collectives) {
 			return nil
@@ -116,20 +120,6 @@ func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now tim
 	})
 	slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	return found, err
-}
-
-// inCollectives is a filter and that a node is in one of d's collectives.
-func (d Discovery) inCollectives(filter query.Expr) query.Expr {
-	if len(d.Collectives) == 0 {
-		return filter
-	}
-	var in query.Or
-	for _, c := range d.Collectives {
-		in = append(in, &query.Compare{
-			Path: query.Path{Field: "collectives"}, Op: "=", Quant: "any", View: "text", Value: query.Value{Kind: "text", Text: c},
-		})
-	}
-	return query.And{in, filter}
 }
 
 // Inspect returns one node, in whatever state it is, as Node does; from the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func (r *Registry) Find(ctx context.Context, d Discovery) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Count: len(nodes), Complete: true, Warnings: r.vocabulary().Warnings(d.Query)}
-	nodes = page(d, d.ordered(nodes))
+	nodes = page(d, r.ordered(d, nodes))
 	a.Complete = len(nodes) == a.Count
 	a.Nodes = make([]Found, len(nodes))
 	h := r.clock()
@@ -89,13 +88,9 @@ func (r *Registry) Rows(ctx context.Context, d Discovery) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	nodes, err := r.nodes(ctx, d, q, now)
-	if err != nil {
-		return Table{}, err
-	}
 	t := Table{Warnings: r.vocabulary().Warnings(d.Query)}
-	t.Columns, t.Rows = q.Rows(r.documents(d, nodes), now)
-	return t, nil
+	t.Columns, t.Rows, err = r.rows(ctx, d, q, now)
+	return t, err
 }
 
 // complete puts in what the zero value of a discovery stands for.
@@ -144,7 +139,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	if len(parts) > 1 {
 		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	}
-	return sample(found, q), nil
+	return r.sample(d, found, q), nil
 }
 
 // asked is what is asked of nodes in some states.
@@ -175,12 +170,8 @@ func inOneOf(has, wanted []string) bool {
 func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*query.Query, error) {
 	return Resolve(q, Lookup{
 		Rows: func(q *query.Query) ([][]any, error) {
-			nodes, err := r.nodes(ctx, d, q, now)
-			if err != nil {
-				return nil, err
-			}
-			_, rows := q.Rows(r.documents(d, nodes), now)
-			return rows, nil
+			_, rows, err := r.rows(ctx, d, q, now)
+			return rows, err
 		},
 		Changed: func(q *query.Query, c *query.Changed) ([]string, error) {
 			names, err := r.changed(ctx, c.Path, now.Add(-c.Within))
@@ -192,26 +183,13 @@ func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now
 	})
 }
 
-// documents are nodes as a query sees them.
-func (r *Registry) documents(d Discovery, nodes []*Head) iter.Seq[*query.Document] {
-	h := r.clock()
-	return func(yield func(*query.Document) bool) {
-		for _, n := range nodes {
-			doc := &query.Document{}
-			d.shown(n).fill(doc, r.conf.Lifecycle.state(n, h))
-			if !yield(doc) {
-				return
-			}
-		}
-	}
-}
-
 // ordered sorts nodes, which are sorted by identity, as d or its query says.
-func (d Discovery) ordered(nodes []*Head) []*Head {
-	return ordered(d, nodes, func(n *Head) Identity { return n.Identity }, func(n *Head) *query.Document { return d.shown(n).Document() })
+func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
+	return ordered(d, nodes, func(n *Head) Identity { return n.Identity }, func(p query.Path) func(*Head) *query.Document { return r.view(d, []query.Path{p}) })
 }
 
-func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, document func(T) *query.Document) []T {
+// ordered is that for whatever shows documents to who looks at one path.
+func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func(query.Path) func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
 		columns = []query.Column{{Path: ParsePath(d.Sort)}}
@@ -220,6 +198,7 @@ func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, document 
 	}
 	for _, c := range slices.Backward(columns) {
 		keys := make(map[Identity]any, len(nodes))
+		document := view(c.Path)
 		for _, n := range nodes {
 			if values := c.Path.Values(document(n)); len(values) > 0 {
 				keys[identity(n)] = values[0]

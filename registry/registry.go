@@ -73,6 +73,7 @@ type Registry struct {
 	printer  printer
 	redact   redactor
 	counts   counts
+	words    words
 
 	packer  *pack.Packer
 	table   *table        // valid once loaded is closed and loadErr is nil

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"hash/maphash"
 )
 
@@ -17,6 +16,14 @@ func (r *Registry) Repeated(ctx context.Context, reg Registration) (receipt Rece
 	if reg.Body == nil || reg.Source == Import || len(reg.Warnings) > 0 || r.usable() != nil {
 		return Receipt{}, false, nil
 	}
+	err = untilCurrent(func() (err error) {
+		receipt, known, err = r.repeated(ctx, reg)
+		return err
+	})
+	return receipt, known, err
+}
+
+func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Receipt, known bool, err error) {
 	id, source, now := Identity(reg.Identity), orDefault(reg.Source, Daemon), r.conf.Now()
 	digest := r.digest(reg.Body)
 	lock := r.lockOf(id)
@@ -40,10 +47,7 @@ func (r *Registry) Repeated(ctx context.Context, reg Registration) (receipt Rece
 	}
 	next.learn(source, old, h)
 	receipt = Receipt{Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if err = r.again(ctx, head, source, next, h); errors.Is(err, ErrOvertaken) {
-		return Receipt{}, false, nil
-	}
-	return receipt, true, err
+	return receipt, true, r.again(ctx, head, source, next, h)
 }
 
 // digest is a fingerprint of a body. It means nothing outside of this process,

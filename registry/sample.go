@@ -17,9 +17,15 @@ func Sample(docs []*query.Document, q *query.Query) []*query.Document {
 }
 
 // sample is Sample for nodes.
-func sample(nodes []*Head, q *query.Query) []*Head {
-	return sampled(nodes, q, func(n *Head) string { return n.Identity.Key() },
-		func(n *Head) *query.Document { return n.node().Document() })
+func (r *Registry) sample(d Discovery, nodes []*Head, q *query.Query) []*Head {
+	if q.Sample <= 0 {
+		return nodes
+	}
+	var kinds []query.Path
+	if q.Per != nil {
+		kinds = []query.Path{*q.Per}
+	}
+	return sampled(nodes, q, func(n *Head) string { return n.Identity.Key() }, r.view(d, kinds))
 }
 
 func sampled[T any](all []T, q *query.Query, key func(T) string, document func(T) *query.Document) []T {

@@ -44,6 +44,9 @@ type cell struct {
 	bits uint64
 }
 
+// partly reports whether not all of a value is kept.
+func (c cell) partly() bool { return c.code == tooBig || c.code.kind() == cut }
+
 // valueType is the JSON type of a cell.
 type valueType int
 

@@ -21,21 +21,28 @@ type Group struct {
 // path through several values leads to the list of them. No paths make one
 // group. Of each group it says what columns ask: count (of the nodes that have
 // a value), sum and avg (of numbers), min and max (of numbers if there are any,
-// else of texts, else of dates). Groups are ordered by their values.
-func (s *Set) Group(by []query.Path, columns []query.Column) []Group {
+// else of texts, else of dates), of values as read has them. Groups are ordered
+// by their values.
+//
+// Exact is false where rows could say something else: where values are too big
+// to be kept whole, where fractions are summed up, which depends on their order,
+// and where the least is asked of what has no order here.
+func (s *Set) Group(by []query.Path, columns []query.Column, read func(any) any) (groups []Group, exact bool) {
 	joined := map[string]*grouped{}
+	exact = true
 	for i := range s.parts {
-		s.group(i, by, columns, joined)
+		exact = s.group(i, by, columns, read, joined) && exact
 	}
-	var out []Group
 	for _, key := range sortedKeys(joined) {
 		g := joined[key]
-		out = append(out, Group{Values: g.values, Nodes: g.nodes, Of: make([]any, len(columns))})
+		of := make([]any, len(columns))
 		for i, c := range columns {
-			out[len(out)-1].Of[i] = g.of[i].answer(c.Func)
+			of[i] = g.of[i].answer(c.Func)
+			exact = exact && g.of[i].exact(c.Func)
 		}
+		groups = append(groups, Group{Values: g.values, Nodes: g.nodes, Of: of})
 	}
-	return out
+	return groups, exact
 }
 
 // grouped is a group in the making.
@@ -45,7 +52,7 @@ type grouped struct {
 	of     []sums
 }
 
-func (s *Set) group(i int, by []query.Path, columns []query.Column, joined map[string]*grouped) {
+func (s *Set) group(i int, by []query.Path, columns []query.Column, read func(any) any, joined map[string]*grouped) (whole bool) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
@@ -71,10 +78,11 @@ func (s *Set) group(i int, by []query.Path, columns []query.Column, joined map[s
 		g.nodes++
 		for j, p := range of {
 			if columns[j].Func != "" && columns[j].Path.Field != "" {
-				g.of[j].add(p.value(slot))
+				g.of[j].add(read(p.value(slot)))
 			}
 		}
 	}
+	return !slices.ContainsFunc(slices.Concat(keys, of), func(k *picker) bool { return k.lost })
 }
 
 // join returns the group of the values that a node has.
@@ -128,15 +136,16 @@ func detached(v any) any {
 type picker struct {
 	shard *shard
 	path  query.Path
-	plain *column         // not nil: it leads to a cell of this, if anywhere
-	facts map[string]bool // else: what to put together of a node
+	plain *column // not nil: it leads to a cell of this, if anywhere
+	look  look    // else: what to put together of a node
 	rows  query.Query
+	lost  bool // something that was read is not kept whole
 }
 
 func (s *shard) picker(p query.Path) *picker {
 	k := &picker{shard: s, path: p}
 	if k.plain = s.plain(p); k.plain == nil {
-		k.facts = whole(&query.Compare{Path: p}).facts
+		k.look = whole(&query.Compare{Path: p}).look
 		k.rows = query.Query{Filter: query.All{}, Select: []query.Column{{Path: p}}}
 	}
 	return k
@@ -174,9 +183,12 @@ func (s *shard) plain(p query.Path) *column {
 // value is what a node has, nil if nothing.
 func (k *picker) value(slot uint32) any {
 	if k.plain != nil {
-		return k.shard.forest.value(k.plain.get(slot))
+		at := k.plain.get(slot)
+		k.lost = k.lost || at.partly()
+		return k.shard.forest.value(at)
 	}
-	doc, _ := k.shard.document(slot, k.facts)
+	doc, known := k.shard.document(slot, k.look)
+	k.lost = k.lost || !known
 	_, rows := k.rows.Rows(slices.Values([]*query.Document{doc}), doc.Seen)
 	return rows[0][0]
 }
@@ -199,6 +211,7 @@ type sums struct {
 	whole          int64
 	sum            float64
 	inexact        bool
+	odd            bool   // something has no order here, or more than one form
 	least, most    [3]any // numbers, texts, dates
 }
 
@@ -219,14 +232,37 @@ func (s *sums) add(v any) {
 	}
 	rank, ok := orderOf(v)
 	if !ok {
+		s.odd = true
 		return
 	}
-	if s.least[rank] == nil || compareValues(v, s.least[rank]) < 0 {
-		s.least[rank] = detached(v)
+	s.odd = !better(v, &s.least[rank], -1) || !better(v, &s.most[rank], 1) || s.odd
+}
+
+// better puts v in the place of best if it is less (-1) or more (1). It is false
+// if the two are equal and yet not the same.
+func better(v any, best *any, way int) bool {
+	if *best == nil {
+		*best = detached(v)
+		return true
 	}
-	if s.most[rank] == nil || compareValues(v, s.most[rank]) > 0 {
-		s.most[rank] = detached(v)
+	switch c := way * compareValues(v, *best); {
+	case c > 0:
+		*best = detached(v)
+	case c == 0:
+		return v == *best
 	}
+	return true
+}
+
+// exact reports whether what answer says does not depend on the order of things.
+func (s *sums) exact(fn string) bool {
+	switch fn {
+	case "min", "max":
+		return !s.odd
+	case "sum", "avg":
+		return !s.inexact && math.Abs(s.sum) < 1<<53
+	}
+	return true
 }
 
 func (s *sums) answer(fn string) any {

@@ -64,7 +64,8 @@ func TestGroupsAsRowsDo(t *testing.T) {
 			_, rows := q.Rows(slices.Values(w.sorted()), noon)
 			set := w.find(t, query.All{})
 			var got [][]any
-			for _, g := range set.Group(q.GroupBy, columns) {
+			groups, _ := set.Group(q.GroupBy, columns, asItIs)
+			for _, g := range groups {
 				got = append(got, slices.Concat(g.Values, []any{int64(g.Nodes)}, g.Of))
 			}
 			if len(q.GroupBy) > 0 && len(w.docs) > 0 && lines(rows) != lines(got) {
@@ -73,6 +74,8 @@ func TestGroupsAsRowsDo(t *testing.T) {
 		}
 	}
 }
+
+func asItIs(v any) any { return v }
 
 func lines(rows [][]any) string {
 	var all []string
@@ -112,7 +115,7 @@ func TestLeastAndGreatest(t *testing.T) {
 	}
 	v := parse(t, "nq:v=1").Filter.(*query.Compare).Path
 	text := parse(t, "nq:t=1").Filter.(*query.Compare).Path
-	groups := w.find(t, query.All{}).Group(nil, []query.Column{{Func: "min", Path: v}, {Func: "max", Path: v}, {Func: "min", Path: text}, {Func: "sum", Path: text}})
+	groups, _ := w.find(t, query.All{}).Group(nil, []query.Column{{Func: "min", Path: v}, {Func: "max", Path: v}, {Func: "min", Path: text}, {Func: "sum", Path: text}}, asItIs)
 	want := `[2.5,99999999999999999999,"text",null]`
 	if got, err := json.Marshal(groups[0].Of); err != nil || string(got) != want || len(groups) != 1 {
 		t.Errorf("got %s, %d groups, %v; want %s", got, len(groups), err, want)

@@ -18,26 +18,57 @@ type Count struct {
 // each class, agent and collective counts for itself. Nodes without a value,
 // or with null, do not count.
 func (s *Set) Histogram(p query.Path) []Count {
-	joined := map[string]*Count{}
-	var scratch []byte
-	add := func(v any, nodes int) {
-		if text, ok := v.(string); ok { // as JSON has it, but for what it escapes
-			scratch = append(append(scratch[:0], '"'), text...)
-		} else {
-			scratch = append(scratch[:0], keyText(v)...)
-		}
-		if c := joined[string(scratch)]; c != nil {
-			c.Nodes += nodes
-		} else {
-			joined[string(scratch)] = &Count{detached(v), nodes}
-		}
-	}
+	counts, _ := s.tally(p, false)
+	return counts
+}
+
+// Plain is Histogram for a path to facts, keys all the way, which on every node
+// leads to one value or none. It is false for other paths, where the path goes
+// through lists or to objects, and where values are too big to be kept whole.
+func (s *Set) Plain(p query.Path) (counts []Count, plain bool) { return s.tally(p, true) }
+
+func (s *Set) tally(p query.Path, plain bool) (_ []Count, ok bool) {
+	var t Tally
 	for i := range s.parts {
-		s.histogram(i, p, add)
+		if !s.histogram(i, p, plain, t.Add) {
+			return nil, false
+		}
 	}
-	out := make([]Count, 0, len(joined))
-	for _, key := range sortedKeys(joined) {
-		out = append(out, *joined[key])
+	return t.Counts(), true
+}
+
+// Tally counts values. Its zero value has counted none.
+type Tally struct {
+	joined  map[string]*Count
+	scratch []byte
+}
+
+// Add counts a value on so many nodes; it keeps a copy. Null does not count.
+func (t *Tally) Add(v any, nodes int) {
+	if v == nil {
+		return
+	}
+	if text, ok := v.(string); ok { // as JSON has it, but for what it escapes
+		t.scratch = append(append(t.scratch[:0], '"'), text...)
+	} else {
+		t.scratch = append(t.scratch[:0], keyText(v)...)
+	}
+	if c := t.joined[string(t.scratch)]; c != nil {
+		c.Nodes += nodes
+		return
+	}
+	if t.joined == nil {
+		t.joined = map[string]*Count{}
+	}
+	t.joined[string(t.scratch)] = &Count{detached(v), nodes}
+}
+
+// Counts returns the values, those most frequent first, equally frequent ones in
+// order.
+func (t *Tally) Counts() []Count {
+	out := make([]Count, 0, len(t.joined))
+	for _, key := range sortedKeys(t.joined) {
+		out = append(out, *t.joined[key])
 	}
 	slices.SortStableFunc(out, func(a, b Count) int { return cmp.Compare(b.Nodes, a.Nodes) })
 	return out
@@ -46,10 +77,14 @@ func (s *Set) Histogram(p query.Path) []Count {
 // Distinct returns the number of different values that a path leads to.
 func (s *Set) Distinct(p query.Path) int { return len(s.Histogram(p)) }
 
-func (s *Set) histogram(i int, p query.Path, add func(v any, nodes int)) {
+func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes int)) (ok bool) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
+	k := shard.picker(p)
+	if plain && k.plain == nil {
+		return false
+	}
 	members := s.parts[i].slots.clone()
 	members.keep(shard.live)
 	if shard.clock != s.parts[i].clock {
@@ -71,28 +106,29 @@ func (s *Set) histogram(i int, p query.Path, add func(v any, nodes int)) {
 				}
 			}
 		}
-		return
+		return true
 	}
-	k := shard.picker(p)
 	if k.plain == nil {
 		for slot := range members.all() {
 			if v := k.value(slot); v != nil {
 				add(v, 1)
 			}
 		}
-		return
+		return true
 	}
 	k.plain.tally(members, func(at cell, nodes int) {
+		k.lost = k.lost || at.partly()
 		if v := shard.forest.value(at); v != nil {
 			add(v, nodes)
 		}
 	})
+	return !plain || !k.lost
 }
 
 // tally counts the cells of members.
 func (c *column) tally(members slots, add func(at cell, nodes int)) {
 	if c.small == nil {
-		var counts tally
+		var counts codeTally
 		for slot := range members.all() {
 			counts.add(c.get(slot).code)
 		}
@@ -135,17 +171,17 @@ func (c *column) tally(members slots, add func(at cell, nodes int)) {
 	}
 }
 
-// tally is a hash table that counts codes.
-type tally struct {
+// codeTally is a hash table that counts codes.
+type codeTally struct {
 	codes []code
 	nodes []int // 0: free
 	used  int
 }
 
-func (t *tally) add(c code) {
+func (t *codeTally) add(c code) {
 	if 2*t.used >= len(t.codes) {
 		old := *t
-		*t = tally{make([]code, max(256, 4*len(old.codes))), make([]int, max(256, 4*len(old.codes))), old.used}
+		*t = codeTally{make([]code, max(256, 4*len(old.codes))), make([]int, max(256, 4*len(old.codes))), old.used}
 		for i, n := range old.nodes {
 			if n > 0 {
 				t.nodes[t.find(old.codes[i])] = n
@@ -160,7 +196,7 @@ func (t *tally) add(c code) {
 }
 
 // find returns where a code is counted, or will be.
-func (t *tally) find(c code) int {
+func (t *codeTally) find(c code) int {
 	mask := len(t.codes) - 1
 	i := int(uint32(c)*2654435769>>7) & mask
 	for t.nodes[i] > 0 && t.codes[i] != c {
@@ -179,6 +215,25 @@ func (s *Set) And(o *Set) *Set {
 		both.parts[i] = p
 	}
 	return both
+}
+
+// Without returns the nodes of s but for some.
+func (s *Set) Without(identities []string) *Set {
+	rest := &Set{ix: s.ix}
+	for i := range s.parts {
+		rest.parts[i] = part{s.parts[i].slots.clone(), s.parts[i].clock}
+	}
+	for _, identity := range identities {
+		key := keyOf(identity)
+		i := s.ix.number(key)
+		shard := s.ix.shards[i]
+		shard.mu.RLock()
+		if slot, ok := shard.find(key); ok {
+			rest.parts[i].slots.drop(slot)
+		}
+		shard.mu.RUnlock()
+	}
+	return rest
 }
 
 // Has reports whether a node is in the set.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"hash/maphash"
+	"sync/atomic"
 	"time"
 
 	"muster/query"
@@ -21,6 +22,8 @@ type Index struct {
 	conf   Config
 	seed   maphash.Seed
 	shards [shardCount]*shard
+
+	renamed atomic.Uint64
 }
 
 // A write holds up readers of its shard only.
@@ -30,7 +33,7 @@ const shardCount = 8
 func New(c Config) *Index {
 	ix := &Index{conf: c, seed: maphash.MakeSeed()}
 	for i := range ix.shards {
-		ix.shards[i] = newShard()
+		ix.shards[i] = newShard(&ix.renamed)
 	}
 	return ix
 }
@@ -69,6 +72,10 @@ func (ix *Index) Delete(identity string) bool {
 	defer s.mu.Unlock()
 	return s.delete(key)
 }
+
+// Renamed grows whenever a name may have come or gone that [Index.Names] lists;
+// not when only the number of nodes changes that have it.
+func (ix *Index) Renamed() uint64 { return ix.renamed.Load() }
 
 // Len returns the number of nodes.
 func (ix *Index) Len() int {

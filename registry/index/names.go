@@ -109,6 +109,7 @@ func (n *names) enter(text string) uint32 {
 	if n.ids == nil {
 		n.ids = map[string]uint32{}
 	}
+	n.forest.renamed.Add(1)
 	var id uint32
 	text = string([]byte(text)) // not the document's, of which it may be a part
 	if last := len(n.spare) - 1; last >= 0 {
@@ -134,6 +135,7 @@ func (n *names) take(id, slot uint32) {
 func (n *names) forget(id uint32) {
 	e := &n.of[id]
 	if known, ok := n.ids[e.text]; e.nodes == 0 && ok && known == id {
+		n.forest.renamed.Add(1)
 		delete(n.ids, e.text)
 		*e = name{}
 		n.spare = append(n.spare, id)

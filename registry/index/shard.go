@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/query"
@@ -31,8 +32,9 @@ type shard struct {
 	nanos      []int32
 }
 
-func newShard() *shard {
+func newShard(renamed *atomic.Uint64) *shard {
 	s := &shard{}
+	s.forest.renamed = renamed
 	s.forest.pool = newPool()
 	for _, n := range []*names{&s.classes, &s.agents, &s.collectives} {
 		n.forest = &s.forest
@@ -111,6 +113,7 @@ func (s *shard) moveIn(key, identity string) uint32 {
 		s.forest.total++
 		s.born, s.seconds, s.nanos = append(s.born, 0), append(s.seconds, 0), append(s.nanos, 0)
 	}
+	s.forest.renamed.Add(1)
 	s.clock++
 	s.born[slot] = s.clock
 	s.live = s.live.with(slot)
@@ -125,6 +128,7 @@ func (s *shard) delete(key string) bool {
 	if !known {
 		return false
 	}
+	s.forest.renamed.Add(1)
 	at := s.place(key)
 	s.sorted = slices.Delete(s.sorted, at, at+1)
 	s.byKey.remove(hashKey(s.forest.pool.seed, key), slot)

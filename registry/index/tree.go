@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,8 @@ type forest struct {
 	facts, trusted, live branch // the roots
 
 	pool     *pool
-	total    int // slots
+	total    int            // slots
+	renamed  *atomic.Uint64 // counts changes of which names there are
 	branches []*branch
 	spare    []uint32 // ids to use again
 	scratch  []byte
@@ -37,6 +39,7 @@ func (t *forest) child(b *branch, key string) *branch {
 		return child
 	}
 	child := &branch{key: string([]byte(key)), parent: b}
+	t.renamed.Add(1)
 	if last := len(t.spare) - 1; last >= 0 {
 		child.id, t.spare = t.spare[last], t.spare[:last]
 		t.branches[child.id] = child
@@ -82,8 +85,12 @@ func (t *forest) countInside(b *branch, c code, by int) {
 		if b.inside == nil {
 			b.inside = map[string]int{}
 		}
+		was := b.inside[path]
 		if b.inside[path] += by; b.inside[path] == 0 {
 			delete(b.inside, path)
+		}
+		if was == 0 || was+by == 0 {
+			t.renamed.Add(1)
 		}
 	}
 }
@@ -263,6 +270,7 @@ func (t *forest) prune(b *branch) {
 	if b.parent == nil || b.column.cells > 0 || len(b.under) > 0 {
 		return
 	}
+	t.renamed.Add(1)
 	delete(b.parent.under, b.key)
 	if len(b.parent.under) == 0 {
 		b.parent.under = nil

@@ -8,26 +8,18 @@ import (
 // expression looks at.
 type wholeTerm struct {
 	expr   query.Expr
-	facts  map[string]bool // the top-level facts it looks at; nil: all
-	narrow term            // not nil: holds for every node that expr holds for
+	look   look // what it looks at
+	narrow term // not nil: holds for every node that expr holds for
 }
 
 func whole(e query.Expr) *wholeTerm {
-	t := &wholeTerm{expr: e, facts: map[string]bool{}}
-	look := func(p query.Path) {
-		switch {
-		case p.Field == "fact", p.Field == "contents", p.Field == "facts" && (len(p.Steps) == 0 || p.Steps[0].Kind != "name"):
-			t.facts = nil
-		case p.Field == "facts" && t.facts != nil:
-			t.facts[p.Steps[0].Key], t.facts[p.Flat] = true, true
-		}
-	}
+	t := &wholeTerm{expr: e, look: look{facts: map[string]bool{}}}
 	query.Map(e, func(e query.Expr) query.Expr {
 		switch e := e.(type) {
 		case *query.Compare:
-			look(e.Path)
+			t.look.at(e.Path)
 		case *query.Has:
-			look(e.Path)
+			t.look.at(e.Path)
 		case query.All, query.And, query.Or, query.Not, *query.Subquery, *query.Changed:
 		}
 		return e
@@ -50,7 +42,7 @@ func (t *wholeTerm) find(v *visit, mask slots) found {
 		if slot%64 == 0 && v.stop() {
 			break
 		}
-		doc, known := v.shard.document(slot, t.facts)
+		doc, known := v.shard.document(slot, t.look)
 		if !known {
 			out.doubt(slot)
 		} else if query.Matches(t.expr, doc, v.now) {
@@ -60,16 +52,11 @@ func (t *wholeTerm) find(v *visit, mask slots) found {
 	return out
 }
 
-// document is what is known of a node; of its facts only those named, unless
-// facts is nil. Known is false if not all of that is kept.
-func (s *shard) document(slot uint32, facts map[string]bool) (doc *query.Document, known bool) {
+// document is what is known of a node; of its facts, and besides, what is looked
+// at. Known is false if not all of that is kept.
+func (s *shard) document(slot uint32, l look) (doc *query.Document, known bool) {
 	f := &s.forest
-	doc = &query.Document{
-		Identity: s.identities.at(slot),
-		Classes:  s.classes.list(s.classes.lists.get(slot).code),
-		Agents:   s.agents.list(s.agents.lists.get(slot).code), Collectives: s.collectives.list(s.collectives.lists.get(slot).code),
-		Seen: s.seen(slot),
-	}
+	doc = &query.Document{Identity: s.identities.at(slot), Seen: s.seen(slot)}
 	known = true
 	take := func(v any, ok bool) any {
 		known = known && ok
@@ -77,19 +64,29 @@ func (s *shard) document(slot uint32, facts map[string]bool) (doc *query.Documen
 	}
 	doc.State, _ = take(f.read(slot, &branch{column: s.state})).(string)
 	doc.Auth, _ = take(f.read(slot, &branch{column: s.auth})).(string)
-	for _, n := range []*names{&s.classes, &s.agents, &s.collectives} {
-		known = known && n.lists.get(slot).code != tooBig
+	for _, list := range []struct {
+		field string
+		names *names
+		to    *[]string
+	}{{"classes", &s.classes, &doc.Classes}, {"agents", &s.agents, &doc.Agents}, {"collectives", &s.collectives, &doc.Collectives}} {
+		if l.wants(list.field) {
+			at := list.names.lists.get(slot).code
+			known = known && at != tooBig
+			*list.to = list.names.list(at)
+		}
 	}
-	if !s.untrusted.has(slot) {
+	if l.wants("trusted") && !s.untrusted.has(slot) {
 		doc.Trusted, _ = take(f.read(slot, &f.trusted)).(map[string]any)
 	}
-	doc.Extra, _ = take(f.read(slot, &f.live)).(map[string]any)
-	if facts == nil || f.facts.column.get(slot).code == tooBig {
+	if l.wants("live") {
+		doc.Extra, _ = take(f.read(slot, &f.live)).(map[string]any)
+	}
+	if l.facts == nil || f.facts.column.get(slot).code == tooBig {
 		doc.Facts, _ = take(f.read(slot, &f.facts)).(map[string]any)
 		return doc, known
 	}
 	doc.Facts = map[string]any{}
-	for name := range facts {
+	for name := range l.facts {
 		if b := f.facts.under[name]; b != nil && b.column.get(slot).code != absent {
 			doc.Facts[name] = take(f.read(slot, b))
 		}

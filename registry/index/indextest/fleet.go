@@ -119,3 +119,7 @@ func (f Fleet) Node(n int) *query.Document {
 		State:       "active", Auth: "cert", Seen: Epoch.Add(time.Duration(f.Tick)*30*time.Minute - time.Duration(m.v.IntN(1800))*time.Second),
 	}
 }
+
+// Volatile are the facts that move from tick to tick and that only these nodes
+// have; the others are the usual ones of Facter.
+func Volatile() []string { return []string{"backup.last_success", "last_run_ok"} }

@@ -1,0 +1,89 @@
+//go:build linux
+
+// Bench measures what the registry promises about speed and memory, with a fleet
+// of usual nodes, and writes a table with the targets beside the figures:
+//
+//	go run ./internal/bench                      # all of it, half an hour
+//	go run ./internal/bench -nodes 10000 -slim 0 # a quick look
+//
+// Figures are processor time of the whole process, garbage collection and all,
+// unless they say otherwise: what passes on the wall is the machine's business.
+// It needs the sources: it builds the server that it starts.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+// sizes say how much is measured.
+type sizes struct {
+	nodes   int // of the big fleet
+	small   int // of the one whose memory is measured
+	restart int // of the one that is restarted
+	slim    int // small nodes; 0: none
+	trials  int // of reading what was written
+	seconds int // of queries under load
+}
+
+func main() {
+	var z sizes
+	flag.IntVar(&z.nodes, "nodes", 100_000, "nodes of the big fleet")
+	flag.IntVar(&z.small, "small", 5_000, "nodes of the server whose memory is measured")
+	flag.IntVar(&z.restart, "restart", 3_000, "nodes of the server that is restarted")
+	flag.IntVar(&z.slim, "slim", 1_000_000, "small nodes; 0: none")
+	flag.IntVar(&z.trials, "trials", 10_000, "registrations that are asked for at once")
+	flag.IntVar(&z.seconds, "seconds", 20, "of queries under load")
+	out := flag.String("o", "", "file to write the table to, as Markdown")
+	flag.Parse()
+
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, z, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, z sizes, out string) (err error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); err == nil {
+			err = e
+		}
+	}()
+	t := &table{sizes: z}
+	t.yardstick()
+	f, err := openFleet(ctx, filepath.Join(dir, "data"), z.nodes, t)
+	if err != nil {
+		return err
+	}
+	for _, part := range []func(context.Context, *table) error{f.queries, f.registrations, f.readYourWrites, f.underLoad} {
+		if err := part(ctx, t); err != nil {
+			return err
+		}
+	}
+	if err := f.close(); err != nil {
+		return err
+	}
+	if err := servers(ctx, dir, z, t); err != nil {
+		return err
+	}
+	if err := slim(ctx, z.slim, t); err != nil {
+		return err
+	}
+	if out == "" {
+		return nil
+	}
+	return os.WriteFile(out, []byte(t.markdown()), 0o644)
+}
