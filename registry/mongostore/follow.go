@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -139,9 +140,7 @@ func (f *follower) readFrom(ctx context.Context, from int64, see func(registry.C
 			return err
 		}
 	}
-	for key, rev := range fresh {
-		f.seen[key] = rev
-	}
+	maps.Copy(f.seen, fresh)
 	for _, e := range c.Events {
 		f.told[int64(e.ID)] = true
 		f.store.isNewest(int64(e.ID))
