@@ -65,6 +65,8 @@ type serveConfig struct {
 	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is
 
 	Redact    redactConfig    `yaml:"redact"`
+	Audit     auditConfig     `yaml:"audit"`
+	Rate      float64         `yaml:"rate"`     // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/internal/pki"
+	"muster/internal/systemd"
 )
 
 const defaultListen = "127.0.0.1:8280"
@@ -89,13 +90,15 @@ func (a *app) serve(ctx context.Context, c config) error {
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
 		store: c.Serve.Store, engine: c.Serve.Engine, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
 		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, scopes: scopes(c.Serve.Scopes), saved: c.Saved,
-		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
+		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), audit: c.Serve.Audit, rate: c.Serve.Rate,
+		insecure: namesOf(c.weaknesses()), notify: systemd.Manager(a.env.Getenv), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
 		name: "registry", now: a.env.Now, log: log,
 	})
 	if err != nil {
 		return err
 	}
+	warnOfWeaknesses(log, c.weaknesses())
 	r, err := a.runFileOf(s)
 	if err != nil {
 		s.close()

@@ -17,8 +17,10 @@ import (
 
 	"muster/agent"
 	"muster/api"
+	"muster/internal/audit"
 	"muster/internal/bus"
 	"muster/internal/pki"
+	"muster/internal/systemd"
 	"muster/internal/wire"
 	"muster/registry"
 	"muster/registry/boltstore"
@@ -56,6 +58,10 @@ type siteConfig struct {
 	collectives []string
 	volatile    []string // empty: the usual ones
 	redact      registry.Redaction
+	audit       auditConfig
+	rate        float64
+	insecure    []string         // names of what the settings weaken
+	notify      systemd.Notifier // the service manager, if one waits for news
 	lifecycle   registry.Lifecycle
 	retention   registry.Retention
 	name        string // of this registry in its certificate
@@ -81,8 +87,9 @@ type site struct {
 	http       net.Listener
 	stomp      net.Listener // nil where other brokers serve
 	serverCert *tls.Certificate
-	brokerURIs []string // as nodes are told
-	adminToken string   // path of the file that holds it; empty for an open site
+	auditLog   *audit.Log // nil: nothing is kept
+	brokerURIs []string   // as nodes are told
+	adminToken string     // path of the file that holds it; empty for an open site
 	firstStart bool
 	neighbours []neighbour
 	caughtUp   chan struct{} // closed when the neighbours have been asked what was missed
@@ -112,6 +119,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 		return nil, err
 	}
 	if err := s.openTokens(); err != nil {
+		return nil, err
+	}
+	if err := s.openAudit(); err != nil {
 		return nil, err
 	}
 	if err := s.openNeighbours(); err != nil {
@@ -353,6 +363,7 @@ func (s *site) serve(ctx context.Context) error {
 	}
 	parts := []func(context.Context) error{
 		client.Run,
+		func(ctx context.Context) error { return s.notify.Run(ctx, s.registry.Ready, s.well) },
 		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
 		s.keepInStep,
 		func(ctx context.Context) error { return s.receive(ctx, receiver) },
@@ -361,7 +372,7 @@ func (s *site) serve(ctx context.Context) error {
 	if s.stomp != nil {
 		parts = append(parts, s.serveBroker)
 	}
-	return errors.Join(together(ctx, parts...), s.registry.Close())
+	return errors.Join(together(ctx, parts...), s.registry.Close(), s.closeAudit())
 }
 
 // hearingEvery is how often it is looked whether the broker is reached.

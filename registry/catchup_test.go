@@ -47,6 +47,7 @@ func deaf(t *testing.T, store registry.Store) *registry.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(time.Second) // as living does
 	return r
 }
 

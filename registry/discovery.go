@@ -204,19 +204,7 @@ func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func
 				keys[identity(n)] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b T) int {
-			x, hasX := keys[identity(a)]
-			y, hasY := keys[identity(b)]
-			switch {
-			case hasX != hasY && hasX: // nodes without a value come last, either way
-				return -1
-			case hasX != hasY:
-				return 1
-			case c.Desc:
-				return compareValues(y, x)
-			}
-			return compareValues(x, y)
-		})
+		slices.SortStableFunc(nodes, func(a, b T) int { return d.Query.Order(c, keys[identity(a)], keys[identity(b)]) })
 	}
 	return nodes
 }

@@ -86,7 +86,8 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 	if head != nil {
 		node = head.node()
 	}
-	changed := node.with(source, next)
+	changed := r.unrested(node, node.with(source, next), source, next)
+	receipt.Warnings = slices.Concat(changed.Sections[source].Warnings, receipt.Warnings[len(next.Warnings):])
 	if source.speaks() {
 		changed = changed.revived(next)
 	}
@@ -116,6 +117,7 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
+	r.restless.same(beatKey{head.Identity.Key(), source})
 	touched := r.touch(head, source, next)
 	if !source.speaks() {
 		return nil

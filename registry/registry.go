@@ -69,6 +69,7 @@ type Registry struct {
 	life     life
 	events   events
 	machines machines
+	restless restless
 	volatile volatility
 	printer  printer
 	redact   redactor

@@ -14,8 +14,8 @@ func (r *Registry) Trust(ctx context.Context, reg Registration) error {
 		return err
 	}
 	if len(reg.Facts) == 0 {
-		if has, err := r.hasTrusted(ctx, Identity(reg.Identity)); err != nil || !has {
-			return err // there was nothing, and there is nothing
+		if auth, has, err := r.trustedBy(ctx, Identity(reg.Identity)); err != nil || !has || auth != reg.Auth {
+			return err // who has nothing to say does not gainsay others
 		}
 	}
 	_, err := r.register(ctx, Registration{
@@ -27,14 +27,22 @@ func (r *Registry) Trust(ctx context.Context, reg Registration) error {
 	return err
 }
 
-// hasTrusted reports whether there are trusted facts of a node.
-func (r *Registry) hasTrusted(ctx context.Context, id Identity) (bool, error) {
+// trustedBy is how the trusted facts of a node are proven, if it has any.
+func (r *Registry) trustedBy(ctx context.Context, id Identity) (auth string, has bool, err error) {
 	if !r.direct.is() {
-		return r.table.head(id.Key()).part(Trusted) != nil, nil
+		p := r.table.head(id.Key()).part(Trusted)
+		if p == nil {
+			return "", false, nil
+		}
+		return p.auth, true, nil
 	}
 	n, err := r.Inspect(ctx, string(id))
-	if errors.Is(err, ErrNoNode) {
-		return false, nil
+	s := n.Sections[Trusted]
+	switch {
+	case errors.Is(err, ErrNoNode):
+		return "", false, nil
+	case err != nil || s == nil:
+		return "", false, err
 	}
-	return n.Sections[Trusted] != nil, err
+	return s.Auth, true, nil
 }
