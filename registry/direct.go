@@ -104,7 +104,10 @@ func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now tim
 	if d.Compiled {
 		pushed = beyondClasses(pushed)
 	}
-	err = r.direct.Search(ctx, d.inCollectives(pushed), now, func(n Node) error {
+	if len(d.Collectives) > 0 {
+		pushed = query.And{pushed, inCollectives(d.Collectives)}
+	}
+	err = r.direct.Search(ctx, pushed, now, func(n Node) error {
 		head := n.Head()
 		if !slices.Contains(one.states, r.conf.Lifecycle.state(head, h)) || !inOneOf(n.Collectives, d.Collectives) {
 			return nil
@@ -120,14 +123,6 @@ func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now tim
 	})
 	slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	return found, err
-}
-
-// inCollectives is a filter and that a node is in one of d's collectives.
-func (d Discovery) inCollectives(filter query.Expr) query.Expr {
-	if len(d.Collectives) == 0 {
-		return filter
-	}
-	return query.And{inCollectives(d.Collectives), filter}
 }
 
 // Inspect returns one node, in whatever state it is, as Node does; from the

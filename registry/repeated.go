@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"hash/maphash"
 )
 
@@ -48,10 +47,7 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	}
 	next.learn(source, old, h)
 	receipt = Receipt{Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if err = r.again(ctx, head, source, next, h); errors.Is(err, ErrOvertaken) {
-		return Receipt{}, false, nil
-	}
-	return receipt, true, err
+	return receipt, true, r.again(ctx, head, source, next, h)
 }
 
 // digest is a fingerprint of a body. It means nothing outside of this process,
