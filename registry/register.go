@@ -48,7 +48,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	}
 	r.printer.print(next)
 	if reg.Body != nil {
-		next.digest = r.digest(reg.Body)
+		next.digest, next.outline = r.digest(reg.Body), r.outlined(reg.Body, next)
 	}
 	lock := r.lockOf(id)
 	lock.Lock()
@@ -107,7 +107,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
-	touched := r.touch(head, source, next)
+	return r.settle(ctx, head, r.touch(head, source, next), source, next, h)
+}
+
+// settle sees to what follows when a node was touched.
+func (r *Registry) settle(ctx context.Context, head, touched *Head, source Source, next *Section, h *heard) error {
 	if !source.speaks() {
 		return nil
 	}
@@ -149,7 +153,7 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 // A hash that nothing has makes sure that the next registration is written,
 // whatever it says.
 func (r *Registry) doubt(head *Head, unsure part) {
-	unsure.hash, unsure.stable, unsure.digest = "", 0, 0
+	unsure.hash, unsure.stable, unsure.digest, unsure.outline = "", 0, 0, nil
 	r.table.put(head.with(unsure), nil)
 }
 
@@ -161,21 +165,31 @@ func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 		return head
 	}
 	moved := old.moving != next.moving || !slices.Equal(old.warnings, next.Warnings)
-	touched := old
-	touched.sequence, touched.sent, touched.received = next.Sequence, next.Sent, next.Received
-	touched.learnt, touched.guess, touched.gaps, touched.digest = next.Learnt, next.guess, next.gaps, next.digest
-	head = head.with(touched)
+	head = head.with(old.touched(next))
 	var says *query.Document
 	if moved {
 		changed := head.saying(source, *next)
 		head, says = changed.headQuickly(r.packer), changed.Document()
 	}
 	r.table.put(head, says)
-	beat := Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
+	r.beat(head.Identity, old, source, next)
+	return head
+}
+
+// beat lets the store know in time that a section was said again.
+func (r *Registry) beat(id Identity, old part, source Source, s *Section) {
+	beat := Beat{Identity: id, Source: source, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Learnt: s.Learnt}
 	if !r.knownBeat(old, beat) {
 		r.beats.add(beat)
 	}
-	return head
+}
+
+// touched is a part with the times of a section that says the same.
+func (p part) touched(next *Section) part {
+	p.sequence, p.sent, p.received = next.Sequence, next.Sent, next.Received
+	p.learnt, p.guess, p.gaps = next.Learnt, next.guess, next.gaps
+	p.digest, p.outline = next.digest, next.outline
+	return p
 }
 
 // saying is the node with a section as it was said again, of which only what is

@@ -80,6 +80,14 @@ func (t *table) put(n *Head, says *query.Document) {
 	}
 }
 
+// move is put for a node of which some facts have moved.
+func (t *table) move(n *Head, facts map[string]any) {
+	t.place(n, true)
+	if !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
+		t.index.Put(n.node().Document())
+	}
+}
+
 // place puts a node into the maps.
 func (t *table) place(n *Head, moved bool) {
 	key := n.Identity.Key()
