@@ -157,11 +157,21 @@ func Unpack(p *pack.Packer, packed []byte) (Node, error) {
 // node is all that is known. It panics if what is packed has been damaged,
 // since memory that can not be trusted is no base for answers.
 func (h *Head) node() *Node {
+	n := h.read(anyFact)
+	n = NewNode(n.Identity, n.FirstSeen, n.Sections)
+	return &n
+}
+
+func anyFact(string) bool { return true }
+
+// read returns the sections of a node, with those of the facts that are wanted,
+// not merged yet.
+func (h *Head) read(wanted func(fact string) bool) Node {
 	record, err := h.packer.Unpack(h.packed)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}
-	id, first, sections, err := parseSections(record)
+	id, first, sections, err := parseSections(record, wanted)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}
@@ -176,8 +186,7 @@ func (h *Head) node() *Node {
 			s.stable, s.moving, s.digest, s.guess, s.gaps = p.stable, p.moving, p.digest, p.guess, p.gaps
 		}
 	}
-	n := NewNode(id, first, sections)
-	return &n
+	return Node{Identity: id, FirstSeen: first, Sections: sections}
 }
 
 // move puts into a section the facts that have moved since.
@@ -190,6 +199,9 @@ func (h *Head) move(s *Section, p *part) error {
 		return err
 	}
 	facts, err := newReader(text).facts()
+	if s.Facts == nil {
+		s.Facts = map[string]any{}
+	}
 	maps.Copy(s.Facts, facts)
 	return err
 }

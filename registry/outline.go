@@ -2,6 +2,7 @@ package registry
 
 import (
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -77,14 +78,16 @@ func (c *cursor) raw() (string, bool) {
 	return c.s[start:c.at], ok
 }
 
-// outlined makes the outline of a body that was decoded; nil: it has none.
-func (r *Registry) outlined(body []byte, s *Section) *outline {
+// outlined notes the outline of a body that a section was decoded from, if it
+// has one.
+func (r *Registry) outlined(body []byte, s *Section) {
 	rest, facts, ok := r.apart(body)
 	if !ok {
-		return nil
+		return
 	}
 	o := &outline{rest: rest, names: 1, marks: make([]uint64, 0, len(facts)+8)}
 	for _, f := range facts {
+		s.order = append(s.order, f.name)
 		o.names = mix(o.names, maphash.String(r.seed, f.name))
 		o.marks = append(o.marks, maphash.String(r.seed, f.text))
 	}
@@ -94,7 +97,37 @@ func (r *Registry) outlined(body []byte, s *Section) *outline {
 		}
 	}
 	o.marks = slices.Clip(o.marks)
-	return o
+	s.outline = o
+}
+
+// differing lists the facts that differ between what a source said last and what
+// it says now. It is false where more may differ than the values of facts.
+func (h *Head) differing(source Source, next *Section) (names []string, ok bool) {
+	old := h.part(source)
+	if old == nil || len(h.parts) > 1 || old.outline == nil || next.outline == nil || len(old.warnings)+len(next.Warnings) > 0 ||
+		old.auth != next.Auth || old.outline.rest != next.outline.rest || old.outline.names != next.outline.names {
+		return nil, false
+	}
+	for i, name := range next.order {
+		if old.outline.marks[i] != next.outline.marks[i] {
+			names = append(names, name)
+		}
+	}
+	return names, true
+}
+
+// before is the node as it was before a section in which only some facts
+// differ: those are read, and the others are taken from what is said now.
+func (h *Head) before(source Source, next *Section, differ []string) *Node {
+	n := h.read(func(name string) bool { return slices.Contains(differ, name) })
+	s := n.Sections[source]
+	all := maps.Clone(next.Facts)
+	for _, name := range differ {
+		all[name] = s.Facts[name]
+	}
+	s.Facts = all
+	n = NewNode(n.Identity, n.FirstSeen, n.Sections)
+	return &n
 }
 
 // stable is the fingerprint of what is not volatile in a fact.

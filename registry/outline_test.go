@@ -3,6 +3,7 @@ package registry_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			} else if _, err := quick.Register(t.Context(), reg); err != nil {
 				t.Fatal(err)
 			}
+			reg.Body = nil
 			receipt, err := slow.Register(t.Context(), reg)
 			if err != nil {
 				t.Fatal(err)
@@ -85,11 +87,27 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			if got, want := string(registry.AppendRecord(nil, &a)), string(registry.AppendRecord(nil, &b)); got != want {
 				t.Fatalf("repeated, it is\n%s\nregistered\n%s", got, want)
 			}
+			if got, want := happened(t, quick), happened(t, slow); got != want {
+				t.Fatalf("quickly, this happened\n%s\nslowly\n%s", got, want)
+			}
 		}
 	})
 	if known < 20 {
 		t.Errorf("only %d bodies were known", known)
 	}
+}
+
+// happened is the history of a registry as text.
+func happened(t *rapid.T, r *registry.Registry) string {
+	var all []string
+	if err := r.Events(t.Context(), registry.EventRange{}, func(e registry.Event) error {
+		text, err := json.Marshal(e)
+		all = append(all, string(text))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, "\n")
 }
 
 // TestHostileBodiesAreNotTaken: what decoding refuses is not known, although its

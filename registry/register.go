@@ -48,7 +48,8 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	}
 	r.printer.print(next)
 	if reg.Body != nil {
-		next.digest, next.outline = r.digest(reg.Body), r.outlined(reg.Body, next)
+		next.digest = r.digest(reg.Body)
+		r.outlined(reg.Body, next)
 	}
 	lock := r.lockOf(id)
 	lock.Lock()
@@ -74,7 +75,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 		return receipt, r.again(ctx, head, source, next, h)
 	}
 	node := &Node{Identity: id, FirstSeen: stamp(now)}
-	if head != nil {
+	differ, alike := head.differing(source, next)
+	switch {
+	case alike:
+		node = head.before(source, next, differ)
+	case head != nil:
 		node = head.node()
 	}
 	changed := node.with(source, next)
@@ -84,7 +89,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	if source == Daemon {
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
-	if err := r.commit(ctx, node, changed, h); err != nil {
+	if err := r.commitFacts(ctx, node, changed, differ, h); err != nil {
 		if !errors.Is(err, ErrOvertaken) {
 			r.counts.failed.Add(1)
 			if old != nil {
@@ -138,6 +143,12 @@ func (r *Registry) lockOf(id Identity) *sync.Mutex {
 // commit stores a node in place of an old one together with what happened, and
 // shows it to readers.
 func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard) error {
+	return r.commitFacts(ctx, old, changed, nil, h)
+}
+
+// commitFacts is commit where nothing but some top-level facts differ; none: more
+// may differ.
+func (r *Registry) commitFacts(ctx context.Context, old *Node, changed Node, differ []string, h *heard) error {
 	var happened []Event
 	if e, any := r.eventOf(old, &changed, h); any {
 		happened = append(happened, e)
@@ -146,7 +157,15 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 	if r.shared != nil {
 		return r.replace(ctx, old, changed, head, happened)
 	}
-	return r.record(ctx, happened, func() { r.table.put(head, changed.Document()) }, changed)
+	show := func() { r.table.put(head, changed.Document()) }
+	if len(differ) > 0 {
+		facts := make(map[string]any, len(differ))
+		for _, name := range differ {
+			facts[name] = changed.Facts[name]
+		}
+		show = func() { r.table.move(head, facts) }
+	}
+	return r.record(ctx, happened, show, changed)
 }
 
 // doubt deals with a write that failed: the store may hold either version now.
