@@ -75,7 +75,7 @@ func TestTwins(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(both[0].Events) < 2 || fmt.Sprint(kinds(both[0].Events)) != fmt.Sprint(kinds(both[1].Events)) {
+	if len(both[0].Events) != 2 || fmt.Sprint(kinds(both[0].Events)) != fmt.Sprint(kinds(both[1].Events)) {
 		t.Errorf("the history of the changed node is %v and %v", both[0].Events, both[1].Events)
 	}
 	w.register(t, 0, 1, "again")
