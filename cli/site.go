@@ -42,6 +42,7 @@ type siteConfig struct {
 	login       string
 	passcode    string
 	store       string // empty: the embedded store in dir; mongodb://…
+	engine      string // what answers: memory (or empty), or store
 	open        bool   // everybody who reaches the port may do everything; loopback only
 	tls         bool   // on loopback too
 	certFile    string
@@ -128,6 +129,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := s.openListeners(); err != nil {
 		return nil, err
 	}
+	if err := s.checkStore(); err != nil {
+		return nil, err
+	}
 	store, err := s.openStore(ctx)
 	if err != nil {
 		return nil, err
@@ -138,6 +142,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	})
 	s.registry, err = registry.Open(ctx, registry.Config{
 		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Redact: c.redact, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+		Direct: c.engine == engineStore,
 	})
 	return s, err
 }
@@ -150,12 +155,28 @@ func (s *site) close() {
 	}
 }
 
+// engineStore is the engine that asks the store for every answer.
+const engineStore = "store"
+
+// checkStore refuses what does not go together.
+func (s *site) checkStore() error {
+	switch {
+	case s.engine != "" && s.engine != "memory" && s.engine != engineStore:
+		return usageFault("there is no engine %q; want memory or store", s.engine)
+	case s.engine == engineStore && s.store == "":
+		return usageFault("the engine store asks a MongoDB: name it with --store")
+	case s.store != "" && len(s.neighbourURLs) > 0:
+		return usageFault("neighbours are for embedded stores; registries on one MongoDB follow each other through it")
+	}
+	return nil
+}
+
 func (s *site) openStore(ctx context.Context) (registry.Store, error) {
 	switch {
 	case s.store == "":
 		return boltstore.Open(ctx, filepath.Join(s.dir, "nodes.db"))
 	case strings.HasPrefix(s.store, "mongodb://"), strings.HasPrefix(s.store, "mongodb+srv://"):
-		return mongostore.Open(ctx, mongostore.Config{URI: s.store})
+		return mongostore.Open(ctx, mongostore.Config{URI: s.store, Now: s.now, Log: s.log})
 	}
 	return nil, usageFault("store %q is neither empty (the embedded store) nor mongodb://HOST/DATABASE", s.store)
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,6 +31,7 @@ import (
 // broker, and the nodes that they hear.
 type twins struct {
 	broker string // its address
+	serve  string // their settings; empty: they are neighbours
 	url    [2]string
 	dir    [2]string
 	server [2]*exec.Cmd
@@ -180,8 +182,8 @@ func serveAnyone(t *testing.T) string {
 func (w *twins) start(t *testing.T, i int) {
 	t.Helper()
 	dir := w.dir[i]
-	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  neighbours: [%s]\n",
-		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), w.url[1-i])
+	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  %s\n",
+		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), cmp.Or(w.serve, "neighbours: ["+w.url[1-i]+"]"))
 	w.server[i], w.log[i] = startServe(t, dir, w.url[i], settings)
 }
 

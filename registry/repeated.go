@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 )
 
@@ -47,7 +48,10 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	}
 	next.learn(source, old, h)
 	receipt = Receipt{Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	return receipt, true, r.again(ctx, head, source, next, h)
+	if err = r.again(ctx, head, source, next, h); errors.Is(err, ErrOvertaken) {
+		return Receipt{}, false, nil
+	}
+	return receipt, true, err
 }
 
 // digest is a fingerprint of a body. It means nothing outside of this process,
