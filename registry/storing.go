@@ -14,9 +14,9 @@ type storing struct {
 	why   string
 }
 
-// stored notes how a write ended, and returns its error. One that its asker gave
+// written notes how a write ended, and returns its error. One that its asker gave
 // up says nothing of the store.
-func (r *Registry) stored(err error) error {
+func (r *Registry) written(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOvertaken) {
 		return err
 	}
