@@ -100,11 +100,14 @@ func (b *beats) over(n Node) Node {
 // the state holds, in the collectives of d and some states.
 func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now time.Time, h *heard) (found []*Head, err error) {
 	var doc query.Document // one for all, since Matches keeps nothing of it
-	filter := d.narrowed(one.filter)
-	if len(d.Collectives) > 0 {
-		filter = query.And{filter, inCollectives(d.Collectives)}
+	pushed := one.filter
+	if d.Compiled {
+		pushed = beyondClasses(pushed)
 	}
-	err = r.direct.Search(ctx, filter, now, func(n Node) error {
+	if len(d.Collectives) > 0 {
+		pushed = query.And{pushed, inCollectives(d.Collectives)}
+	}
+	err = r.direct.Search(ctx, pushed, now, func(n Node) error {
 		head := n.Head()
 		if !slices.Contains(one.states, r.conf.Lifecycle.state(head, h)) || !inOneOf(n.Collectives, d.Collectives) {
 			return nil
@@ -151,8 +154,8 @@ func (r *Registry) Inspect(ctx context.Context, id string) (Node, error) {
 // storedWait is how long a node may take to be read.
 const storedWait = 5 * time.Second
 
-// stored is Node where the store is asked for everything.
-func (r *Registry) stored(id string) (Node, bool) {
+// storedNode is Node where the store is asked for everything.
+func (r *Registry) storedNode(id string) (Node, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), storedWait)
 	defer cancel()
 	n, err := r.Inspect(ctx, id)
