@@ -207,10 +207,14 @@ func TestThreatT7RegistrationsAtTheEdge(t *testing.T) {
 		most int
 		doc  func(n int) map[string]any
 	}{
-		"depth":   {registry.MaxDepth - 1, func(n int) map[string]any { return map[string]any{"facts": map[string]any{"deep": nested(n)}} }},
-		"keys":    {registry.MaxPaths, func(n int) map[string]any { return map[string]any{"facts": keys(n)} }},
-		"path":    {registry.MaxPath, func(n int) map[string]any { return map[string]any{"facts": map[string]any{strings.Repeat("k", n): "x"}} }},
-		"text":    {registry.MaxString, func(n int) map[string]any { return map[string]any{"facts": map[string]any{"x": strings.Repeat("y", n)}} }},
+		"depth": {registry.MaxDepth - 1, func(n int) map[string]any { return map[string]any{"facts": map[string]any{"deep": nested(n)}} }},
+		"keys":  {registry.MaxPaths, func(n int) map[string]any { return map[string]any{"facts": keys(n)} }},
+		"path": {registry.MaxPath, func(n int) map[string]any {
+			return map[string]any{"facts": map[string]any{strings.Repeat("k", n): "x"}}
+		}},
+		"text": {registry.MaxString, func(n int) map[string]any {
+			return map[string]any{"facts": map[string]any{"x": strings.Repeat("y", n)}}
+		}},
 		"classes": {registry.MaxList, func(n int) map[string]any { return map[string]any{"classes": names(n)} }},
 		"name":    {registry.MaxName, func(n int) map[string]any { return map[string]any{"classes": []string{strings.Repeat("c", n)}} }},
 	} {
