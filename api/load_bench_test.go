@@ -92,11 +92,18 @@ func (a *asker) ask(n int) error {
 
 const fleetSize = 100_000
 
-// BenchmarkClosedLoop has 32 clients with certificates ask one after the other.
-// The CPU time is that of both sides.
-func BenchmarkClosedLoop(b *testing.B) {
+// BenchmarkSearchOverTLS asks a server for a hundred of its nodes.
+func BenchmarkSearchOverTLS(b *testing.B) {
 	s, url := loaded(b, fleetSize)
-	cert := puppetCertificate(b, s)
+	cert := s.client(b, pki.Grant{Name: "puppet1"})
+	b.Run("closed", func(b *testing.B) { closedLoop(b, s, url, cert) })
+	b.Run("open", func(b *testing.B) { openLoop(b, s, url, cert) })
+}
+
+// closedLoop has 32 clients with certificates ask one after the other. The CPU
+// time is that of both sides.
+func closedLoop(b *testing.B, s *site, url string, cert tls.Certificate) {
+	b.Helper()
 	const clients = 32
 	askers := make([]*asker, clients)
 	for i := range askers {
@@ -124,12 +131,11 @@ func BenchmarkClosedLoop(b *testing.B) {
 	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
 }
 
-// BenchmarkOpenLoop sends 5,000 requests a second over 1,000 connections with
+// openLoop sends 5,000 requests a second over 1,000 connections with
 // certificates, whether they are answered or not, for three seconds.
-func BenchmarkOpenLoop(b *testing.B) {
+func openLoop(b *testing.B, s *site, url string, cert tls.Certificate) {
+	b.Helper()
 	const connections, perSecond, seconds = 1000, 5000, 3
-	s, url := loaded(b, fleetSize)
-	cert := puppetCertificate(b, s)
 	askers := make(chan *asker, connections)
 	for range connections {
 		askers <- s.asker(b, url, cert)
@@ -156,9 +162,4 @@ func BenchmarkOpenLoop(b *testing.B) {
 		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 		b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(len(took)), "cpu-us/request")
 	}
-}
-
-func puppetCertificate(b *testing.B, s *site) tls.Certificate {
-	b.Helper()
-	return s.client(b, pki.Grant{Name: "puppet1"})
 }
