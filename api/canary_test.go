@@ -207,7 +207,7 @@ func askEverything(t *testing.T, h *httptest.Server, s *api.Server, admin http.H
 }
 
 func watchInto(ctx context.Context, url string, head http.Header, to io.Writer) {
-	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return
 	}

@@ -91,22 +91,20 @@ func (a *asker) ask(n int) error {
 	return nil
 }
 
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 const fleetSize = 100_000
 
-// BenchmarkClosedLoop has 32 clients with certificates ask one after the other.
-// The CPU time is that of both sides.
-func BenchmarkClosedLoop(b *testing.B) {
+// BenchmarkSearchOverTLS asks a server for a hundred of its nodes.
+func BenchmarkSearchOverTLS(b *testing.B) {
 	s, url := loaded(b, fleetSize)
-	cert := puppetCertificate(b, s)
+	cert := s.client(b, pki.Grant{Name: "puppet1"})
+	b.Run("closed", func(b *testing.B) { closedLoop(b, s, url, cert) })
+	b.Run("open", func(b *testing.B) { openLoop(b, s, url, cert) })
+}
+
+// closedLoop has 32 clients with certificates ask one after the other. The CPU
+// time is that of both sides.
+func closedLoop(b *testing.B, s *site, url string, cert tls.Certificate) {
+	b.Helper()
 	const clients = 32
 	askers := make([]*asker, clients)
 	for i := range askers {
@@ -134,12 +132,11 @@ func BenchmarkClosedLoop(b *testing.B) {
 	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
 }
 
-// BenchmarkOpenLoop sends 5,000 requests a second over 1,000 connections with
+// openLoop sends 5,000 requests a second over 1,000 connections with
 // certificates, whether they are answered or not, for three seconds.
-func BenchmarkOpenLoop(b *testing.B) {
+func openLoop(b *testing.B, s *site, url string, cert tls.Certificate) {
+	b.Helper()
 	const connections, perSecond, seconds = 1000, 5000, 3
-	s, url := loaded(b, fleetSize)
-	cert := puppetCertificate(b, s)
 	askers := make(chan *asker, connections)
 	for range connections {
 		askers <- s.asker(b, url, cert)
@@ -168,7 +165,12 @@ func BenchmarkOpenLoop(b *testing.B) {
 	}
 }
 
-func puppetCertificate(b *testing.B, s *site) tls.Certificate {
+// cpu is the time that the process has computed.
+func cpu(b *testing.B) time.Duration {
 	b.Helper()
-	return s.client(b, pki.Grant{Name: "puppet1"})
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

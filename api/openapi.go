@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -114,9 +115,7 @@ func templated(path string) string {
 func (r route) described(op operation) map[string]any {
 	failure := map[string]any{"$ref": "#/components/schemas/Error"}
 	answers := map[string]any{"4XX": failure, "5XX": failure}
-	for status, schema := range op.Answers {
-		answers[status] = schema
-	}
+	maps.Copy(answers, op.Answers)
 	responses := map[string]any{"200": answerOf("what was asked for", op.Answer, op.Types)}
 	for status, schema := range answers {
 		responses[status] = answerOf("what went wrong, or only in part", schema, []string{echo.MIMEApplicationJSON})

@@ -145,7 +145,7 @@ func TestOpenAPI(t *testing.T) {
 			if op["summary"] == "" || op["operationId"] == "" {
 				t.Errorf("%s %s says nothing of itself", method, path)
 			}
-			for _, part := range strings.Split(path, "/") {
+			for part := range strings.SplitSeq(path, "/") {
 				if name, ok := strings.CutPrefix(part, "{"); ok && !strings.HasPrefix(path, "/pdb/") && !strings.Contains(fmt.Sprint(op["parameters"]), "name:"+strings.TrimSuffix(name, "}")) {
 					t.Errorf("%s %s does not describe %s", method, path, part)
 				}

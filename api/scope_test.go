@@ -112,7 +112,7 @@ func TestThreatT11ReadersLearnNothingOfWhatTheyMayNotSee(t *testing.T) {
 			return scalar.Draw(t, label)
 		}
 		for i := range worlds {
-			w := newWorld(t, filepath.Join(dir), nil)
+			w := newWorld(t, dir, nil)
 			defer w.close(t)
 			worlds[i] = w
 			for turn := range 2 {
@@ -198,7 +198,7 @@ func TestScopesShowTheRest(t *testing.T) {
 			t.Errorf("%s answered a limited operator %d", path, a.Code)
 		}
 	}
-	r := httptest.NewRequest("POST", "/v1/nodes/n1/deactivate", nil)
+	r := httptest.NewRequest(http.MethodPost, "/v1/nodes/n1/deactivate", nil)
 	r.Header = operator
 	out := httptest.NewRecorder()
 	if w.ServeHTTP(out, r); out.Code != 404 {
@@ -251,7 +251,7 @@ func TestScopesOfWatchers(t *testing.T) {
 		tell("n1", "us", "web", 1)
 		h := httptest.NewServer(w)
 		defer h.Close()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", h.URL+"/v1/watch?q="+url.QueryEscape(q), nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/v1/watch?q="+url.QueryEscape(q), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,7 +105,7 @@ func TestThreatT7Heads(t *testing.T) {
 	c := newCastle(t, nil)
 	by := c.bears("reader", api.Reader, api.Grant{})
 	for _, test := range []struct{ size, status int }{{60 << 10, 200}, {72 << 10, 431}} {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", c.url+"/v1/classes", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+"/v1/classes", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
