@@ -110,6 +110,14 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Head
 	parts, h := d.byState(q.Filter, now), r.clock()
 	for _, one := range parts {
+		if r.direct.is() {
+			some, err := r.searched(ctx, d, one, now, h)
+			if err != nil {
+				return nil, fmt.Errorf("searching the nodes: %w", err)
+			}
+			found = append(found, some...)
+			continue
+		}
 		some, err := d.candidates(ctx, r.table, one.filter, now)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -24,11 +24,7 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
-	var receipt Receipt
-	err := untilCurrent(func() (err error) {
-		receipt, err = r.register(ctx, reg)
-		return err
-	})
+	receipt, err := r.register(ctx, reg)
 	if receipt.before != "" {
 		r.markRenamed(ctx, receipt.before, reg)
 	}
@@ -38,7 +34,15 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	return receipt, err
 }
 
-func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, error) {
+func (r *Registry) register(ctx context.Context, reg Registration) (receipt Receipt, err error) {
+	err = untilCurrent(func() (err error) {
+		receipt, err = r.registerOnce(ctx, reg)
+		return err
+	})
+	return receipt, err
+}
+
+func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt, error) {
 	now := r.conf.Now()
 	source := orDefault(reg.Source, Daemon)
 	r.redact.clean(&reg)
@@ -53,6 +57,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
+	letGo, err := r.hold(ctx, id)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", id, err)
+	}
+	defer letGo()
 
 	head := r.table.head(id.Key())
 	old := head.part(source)
@@ -249,8 +258,11 @@ func (r *Registry) keepHouse(ctx context.Context) {
 			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+			}
+			if leads || r.direct.is() {
 				r.trim(ctx)
 			}
+			r.count(ctx)
 			r.flush(ctx)
 			r.keepHearing(ctx)
 		case <-ctx.Done():

@@ -36,25 +36,28 @@ func truthOf(b bool) truth {
 	return isFalse
 }
 
+// negated is what "not" makes of it.
+func (t truth) negated() truth {
+	if t == isNull {
+		return isNull
+	}
+	return 1 - t
+}
+
 // holds is what PuppetDB answers about a node.
 func (c *condition) holds(n *Node) truth {
 	switch c.op {
 	case "not":
-		switch c.parts[0].holds(n) {
-		case isTrue:
-			return isFalse
-		case isFalse:
-			return isTrue
-		}
-		return isNull
+		return c.parts[0].holds(n).negated()
 	case "and", "or":
 		decides := truthOf(c.op == "or")
-		all := 1 - decides
+		all := decides.negated()
 		for _, part := range c.parts {
-			switch is := part.holds(n); is {
-			case decides:
+			is := part.holds(n)
+			if is == decides {
 				return decides
-			case isNull:
+			}
+			if is == isNull {
 				all = isNull
 			}
 		}
@@ -143,7 +146,7 @@ func (c *condition) valued(v any) (truth, string) {
 	case "~":
 		return matched(c.value, text(v)), rule
 	case "!~":
-		return 1 - matched(c.value, text(v)), rule
+		return matched(c.value, text(v)).negated(), rule
 	}
 	if rule == "" && rank(v) != rank(c.value) {
 		rule = ruleTypes

@@ -22,14 +22,22 @@ import (
 	"muster/puppetfunc/pdb/shadow"
 )
 
-var update = flag.Bool("update", false, "record what the PuppetDB answers")
+var (
+	update  = flag.Bool("update", false, "record what the PuppetDB answers")
+	running = flag.String("puppetdb", "", "URL of a PuppetDB that is empty, or was fed by this test before; else one is started")
+)
 
 // The same, against a PuppetDB that is asked now.
 func TestAgainstPuppetDB(t *testing.T) {
-	theirs, ours := startPuppetDB(t), muster(t)
-	theirs.feed(t)
+	theirs, ours := &site{*running, &http.Client{Timeout: time.Minute}}, muster(t)
+	if *running == "" {
+		theirs = startPuppetDB(t)
+	}
+	if !theirs.fed(t) {
+		theirs.feed(t)
+	}
 	ours.feed(t)
-	theirs.settle(t)
+	wait(t, "PuppetDB's queue", 10*time.Minute, func() bool { return theirs.status(t) == 0 && theirs.fed(t) })
 	c := &comparison{site: ours, ours: ours.nodes(t), theirs: theirs.nodes(t), why: map[string]int{}}
 	answers, order := map[string][]string{}, []string{}
 	for _, q := range shadow.Questions(fleet(), questions, seed) {
@@ -94,18 +102,16 @@ func startPuppetDB(t *testing.T) *site {
 	return s
 }
 
-// settle waits until all commands are processed.
-func (s *site) settle(t *testing.T) {
+// fed reports whether a PuppetDB has the whole fleet.
+func (s *site) fed(t *testing.T) bool {
 	t.Helper()
-	wait(t, "PuppetDB's queue", 10*time.Minute, func() bool {
-		inventory, err := s.ask(t, "inventory[count()] { }")
-		if err != nil || s.status(t) != 0 {
+	for _, entity := range []string{"inventory", "catalogs"} {
+		count, err := s.ask(t, entity+"[count()] { }")
+		if err != nil || !strings.Contains(string(count), fmt.Sprint(fleetSize)) {
 			return false
 		}
-		catalogs, err := s.ask(t, "catalogs[count()] { }")
-		all := fmt.Sprintf("%d", fleetSize)
-		return err == nil && strings.Contains(string(inventory), all) && strings.Contains(string(catalogs), all)
-	})
+	}
+	return true
 }
 
 // status is how many commands wait; -1 while it is not running.

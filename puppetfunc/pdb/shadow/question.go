@@ -174,7 +174,7 @@ func (a *asker) test(c *condition, v any) {
 	switch c.value = v; {
 	case strings.HasSuffix(c.op, "~"):
 		c.value = a.pattern(text(v))
-	case rank(v) == 3 && isOrder: // true and false have no order in a question
+	case isOrder && (rank(v) == 3 || rank(v) == 1 && c.about != "fact"): // what has no order in a question
 		c.op = "="
 	}
 }
