@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,12 @@ which a node joins. Off loopback it answers over TLS only.`,
 	return cmd
 }
 
+// garbage is how much of the memory in use there may be in garbage, in percent,
+// before it is collected; GOGC says otherwise. Nodes lie in memory for as long as
+// they live, mostly in pieces without pointers that cost the collector nothing:
+// with Go's usual 100 a large fleet would take twice the memory for little time.
+const garbage = 25
+
 // override lets a flag that was given win over the settings.
 func override(setting *string, flag string) {
 	if flag != "" {
@@ -69,6 +76,9 @@ func override(setting *string, flag string) {
 
 func (a *app) serve(ctx context.Context, c config) error {
 	log := a.logger(slog.LevelInfo)
+	if a.env.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(garbage))
+	}
 	if c.Serve.Listen == "" {
 		c.Serve.Listen = defaultListen
 	}
