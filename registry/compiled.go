@@ -17,6 +17,15 @@ func (d Discovery) shown(h *Head) *Node {
 	return h.node()
 }
 
+// narrowed is the part of a filter that can be asked of who knows the classes
+// that count.
+func (d Discovery) narrowed(filter query.Expr) query.Expr {
+	if d.Compiled {
+		return beyondClasses(filter)
+	}
+	return filter
+}
+
 // spoken is whose classes those of a node are.
 type spoken uint8
 
@@ -45,7 +54,7 @@ func (d Discovery) candidates(ctx context.Context, t *table, filter query.Expr, 
 		return t.candidates(ctx, filter, now)
 	}
 	var found []*Head
-	for of, known := range []query.Expr{nobodys: withoutClasses(filter, now), puppets: filter, anothers: beyondClasses(filter)} {
+	for of, known := range []query.Expr{nobodys: withoutClasses(filter, now), puppets: filter, anothers: d.narrowed(filter)} {
 		some, err := t.candidates(ctx, known, now)
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ type Discovery struct {
 	Query       *query.Query // nil: all nodes
 	Collectives []string     // nodes in one of these; empty: all
 	States      []State      // nodes in one of these states; empty: active and stale
-	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
+	Sort        string       // a path as of [Node.Value] to sort by, -path downwards; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
 	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
 }
@@ -186,7 +186,8 @@ func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
 func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func(query.Path) func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
-		columns = []query.Column{{Path: ParsePath(d.Sort)}}
+		path, down := strings.CutPrefix(d.Sort, "-")
+		columns = []query.Column{{Path: ParsePath(path), Desc: down}}
 	} else if d.aboutNodes() {
 		columns = d.Query.OrderBy
 	}
