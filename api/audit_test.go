@@ -42,6 +42,7 @@ func (w *world) do(method, path, body string, head http.Header) *httptest.Respon
 	}
 	out := httptest.NewRecorder()
 	w.ServeHTTP(out, r)
+	conforms(w.t, method, path, out.Code, out.Header().Get("Content-Type"), out.Body.Bytes())
 	return out
 }
 

@@ -27,6 +27,7 @@ type world struct {
 	registry *registry.Registry
 	tokens   *api.TokenStore
 	at       time.Time
+	t        failer
 }
 
 type failer interface {
@@ -36,7 +37,7 @@ type failer interface {
 }
 
 func newWorld(t failer, dir string, change func(*api.Config)) *world {
-	w := &world{at: now}
+	w := &world{at: now, t: t}
 	clock := func() time.Time { return w.at }
 	r, err := registry.Open(context.Background(), registry.Config{Now: clock, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -75,7 +76,7 @@ func (w *world) grant(t failer, role api.Role, g api.Grant) http.Header {
 	return http.Header{"Authorization": {"Bearer " + secret}, "X-Request-Id": {"same"}}
 }
 
-func (w *world) get(t interface{ Fatal(...any) }, path string, head http.Header) string {
+func (w *world) get(t failer, path string, head http.Header) string {
 	a := ask(t, w, path, head)
 	return fmt.Sprintf("%d %s %v", a.Code, a.Body.String(), a.Header())
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 const defaultListen = "127.0.0.1:8280"
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen, stompListen, store, data, puppet string
+	var listen, stompListen, store, engine, data, puppet string
 	var brokers, neighbours []string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -36,6 +37,7 @@ which a node joins. Off loopback it answers over TLS only.`,
 			override(&c.Serve.Listen, listen)
 			override(&c.Serve.StompListen, stompListen)
 			override(&c.Serve.Store, store)
+			override(&c.Serve.Engine, engine)
 			override(&c.Serve.Puppet, puppet)
 			override(&c.Data, data)
 			if len(brokers) > 0 {
@@ -53,10 +55,17 @@ which a node joins. Off loopback it answers over TLS only.`,
 	flags.StringArrayVar(&brokers, "broker", nil, "use this broker, `stomp://HOST:PORT`, instead of the embedded one; repeatable")
 	flags.StringArrayVar(&neighbours, "neighbour", nil, "`https://HOST:PORT` of another registry that hears the same nodes: asked for what this one missed; repeatable")
 	flags.StringVar(&store, "store", "", "`mongodb://HOST/DATABASE` instead of the embedded store")
+	flags.StringVar(&engine, "engine", "", "what answers: `memory`, or store, which keeps no nodes and asks the MongoDB each time (default memory)")
 	flags.StringVar(&data, "data", "", "`folder` of what must survive (default /var/lib/muster/serve, or below the user's state)")
 	flags.StringVar(&puppet, "puppet", "", "Puppet's ssl `folder`: nodes prove themselves with its certificates")
 	return cmd
 }
+
+// garbage is how much of the memory in use there may be in garbage, in percent,
+// before it is collected; GOGC says otherwise. Nodes lie in memory for as long as
+// they live, mostly in pieces without pointers that cost the collector nothing:
+// with Go's usual 100 a large fleet would take twice the memory for little time.
+const garbage = 25
 
 // override lets a flag that was given win over the settings.
 func override(setting *string, flag string) {
@@ -67,6 +76,9 @@ func override(setting *string, flag string) {
 
 func (a *app) serve(ctx context.Context, c config) error {
 	log := a.logger(slog.LevelInfo)
+	if a.env.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(garbage))
+	}
 	if c.Serve.Listen == "" {
 		c.Serve.Listen = defaultListen
 	}
@@ -86,7 +98,7 @@ func (a *app) serve(ctx context.Context, c config) error {
 		hiera: hiera,
 		dir:   a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
-		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
+		store: c.Serve.Store, engine: c.Serve.Engine, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
 		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, scopes: scopes(c.Serve.Scopes), saved: c.Saved,
 		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), audit: c.Serve.Audit, rate: c.Serve.Rate,
 		insecure: namesOf(c.weaknesses()), notify: systemd.Manager(a.env.Getenv), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
@@ -104,8 +116,8 @@ func (a *app) serve(ctx context.Context, c config) error {
 	}
 	withdraw, err := a.env.announce(r)
 	if err != nil {
-		s.close()
-		return err
+		log.Warn("this user's command line does not find the server by itself", "error", err)
+		withdraw = func() {}
 	}
 	defer withdraw()
 	a.greet(s)
@@ -148,7 +160,7 @@ func (a *app) runFileOf(s *site) (runFile, error) {
 	if s.stomp != nil {
 		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
 	}
-	if err := writePrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
+	if err := keepPrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
 		return r, fmt.Errorf("keeping the broker's passcode: %w", err)
 	}
 	return r, nil

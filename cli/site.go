@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -43,6 +42,7 @@ type siteConfig struct {
 	login       string
 	passcode    string
 	store       string // empty: the embedded store in dir; mongodb://…
+	engine      string // what answers: memory (or empty), or store
 	open        bool   // everybody who reaches the port may do everything; loopback only
 	tls         bool   // on loopback too
 	certFile    string
@@ -129,6 +129,9 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := s.openListeners(); err != nil {
 		return nil, err
 	}
+	if err := s.checkStore(); err != nil {
+		return nil, err
+	}
 	store, err := s.openStore(ctx)
 	if err != nil {
 		return nil, err
@@ -139,6 +142,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	})
 	s.registry, err = registry.Open(ctx, registry.Config{
 		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Redact: c.redact, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+		Direct: c.engine == engineStore,
 	})
 	return s, err
 }
@@ -151,12 +155,28 @@ func (s *site) close() {
 	}
 }
 
+// engineStore is the engine that asks the store for every answer.
+const engineStore = "store"
+
+// checkStore refuses what does not go together.
+func (s *site) checkStore() error {
+	switch {
+	case s.engine != "" && s.engine != "memory" && s.engine != engineStore:
+		return usageFault("there is no engine %q; want memory or store", s.engine)
+	case s.engine == engineStore && s.store == "":
+		return usageFault("the engine store asks a MongoDB: name it with --store")
+	case s.store != "" && len(s.neighbourURLs) > 0:
+		return usageFault("neighbours are for embedded stores; registries on one MongoDB follow each other through it")
+	}
+	return nil
+}
+
 func (s *site) openStore(ctx context.Context) (registry.Store, error) {
 	switch {
 	case s.store == "":
 		return boltstore.Open(ctx, filepath.Join(s.dir, "nodes.db"))
 	case strings.HasPrefix(s.store, "mongodb://"), strings.HasPrefix(s.store, "mongodb+srv://"):
-		return mongostore.Open(ctx, mongostore.Config{URI: s.store})
+		return mongostore.Open(ctx, mongostore.Config{URI: s.store, Now: s.now, Log: s.log})
 	}
 	return nil, usageFault("store %q is neither empty (the embedded store) nor mongodb://HOST/DATABASE", s.store)
 }
@@ -196,24 +216,6 @@ func (s *site) revoked(cert *x509.Certificate) bool {
 	return s.authority.IsRevoked(cert) || s.crl != nil && s.crl.IsRevoked(cert)
 }
 
-// keyPair loads the pair in a folder below dir, or issues one where there is
-// none or it ends soon.
-func (s *site) keyPair(folder, name string, role pki.Role) (*pki.KeyPair, error) {
-	dir := filepath.Join(s.dir, folder)
-	pair, err := pki.LoadKeyPair(dir)
-	if err == nil && !pair.Due(s.now()) {
-		return pair, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	pair, err = s.issue(name, role)
-	if err != nil {
-		return nil, err
-	}
-	return pair, pair.Save(dir)
-}
-
 // issue makes a key and its certificate.
 func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	key, err := pki.NewKey()
@@ -224,7 +226,7 @@ func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuing the certificate of %s: %w", name, err)
 	}
-	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: []*x509.Certificate{s.authority.Certificate()}}, nil
+	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: s.authority.Accepted()}, nil
 }
 
 // openTokens makes the administrator's token at the first start.
@@ -308,15 +310,12 @@ func (s *site) openServerCertificate() error {
 		s.serverCert = &pair
 		return nil
 	}
-	var hosts []string
-	if host, _, err := net.SplitHostPort(s.http.Addr().String()); err == nil && net.ParseIP(host) != nil && !net.ParseIP(host).IsUnspecified() {
-		hosts = append(hosts, host)
-	}
-	pair, err := s.authority.IssueServer(pki.Grant{Name: s.name, Role: pki.RoleRegistry, Hosts: hosts})
+	pair, err := s.serverPair()
 	if err != nil {
-		return fmt.Errorf("issuing the server's certificate: %w", err)
+		return err
 	}
-	s.serverCert = &pair
+	shown := pair.TLS()
+	s.serverCert = &shown
 	return nil
 }
 

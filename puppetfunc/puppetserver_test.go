@@ -16,6 +16,7 @@ func TestPuppetserverFeedsAndAsks(t *testing.T) {
 include role::db
 notify { "compiled: ${search_nodes('role::db', { 'source' => 'catalog' })}": }
 notify { "facts: ${search_nodes('trusted.certname=? kernel=?', { 'params' => [$trusted['certname'], $facts['kernel']] })}": }
+notify { "puppetdb: ${puppetdb_query('inventory[certname] { resources { type = "Class" and title = "Role::Db" } }')}": }
 notify { "hiera: ${lookup('peers', { 'default_value' => 'none' })}": }
 notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server' => 'https://`+e.muster+`' }]) }
 `)
@@ -26,7 +27,7 @@ notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server'
 	}
 	second, status := e.agent(t)
 	for _, says := range []string{
-		"compiled: [" + agentName + "]", "hiera: [" + agentName + "]",
+		"compiled: [" + agentName + "]", "puppetdb: [{certname => " + agentName + "}]", "hiera: [" + agentName + "]",
 		"defined 'message' as '" + agentName + "'",
 	} {
 		if !strings.Contains(second, says) {

@@ -110,7 +110,15 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Head
 	parts, h := d.byState(q.Filter, now), r.clock()
 	for _, one := range parts {
-		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
+		if r.direct.is() {
+			some, err := r.searched(ctx, d, one, now, h)
+			if err != nil {
+				return nil, fmt.Errorf("searching the nodes: %w", err)
+			}
+			found = append(found, some...)
+			continue
+		}
+		some, err := d.candidates(ctx, r.table, one.filter, now)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -120,12 +128,6 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		some = slices.DeleteFunc(some, func(n *Head) bool {
 			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
 		})
-		if d.Compiled {
-			some, err = d.matching(ctx, some, one.filter, now)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("searching the nodes: %w", err)
-		}
 		found = append(found, some...)
 	}
 	if len(parts) > 1 {

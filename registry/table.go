@@ -20,6 +20,7 @@ import (
 // Whoever changes one node does so one after the other (see Registry.Register).
 type table struct {
 	index *index.Index
+	bare  bool // there is no index: the registry is direct
 
 	mu       sync.RWMutex
 	byKey    map[string]*Head
@@ -73,10 +74,20 @@ func (t *table) fill(nodes []*Head) {
 // its times moved.
 func (t *table) put(n *Head, says *query.Document) {
 	t.place(n, says != nil)
-	if says != nil {
+	switch {
+	case t.bare:
+	case says != nil:
 		t.index.Put(says)
-	} else {
+	default:
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
+	}
+}
+
+// move is put for a node of which some facts have moved.
+func (t *table) move(n *Head, facts map[string]any) {
+	t.place(n, true)
+	if !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
+		t.index.Put(n.node().Document())
 	}
 }
 
@@ -145,16 +156,34 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	names := set.Identities()
-	nodes := make([]*Head, 0, len(names))
+	return t.named(set.Identities()), nil
+}
+
+// named returns nodes by their identities, which are sorted as nodes are. Those
+// that have just gone are left out.
+func (t *table) named(identities []string) []*Head {
+	nodes := make([]*Head, 0, len(identities))
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, name := range names {
-		if n := t.byKey[Identity(name).Key()]; n != nil { // else it has just gone
-			nodes = append(nodes, n)
+	if len(identities)*8 < len(t.sorted) {
+		for _, name := range identities {
+			if n := t.byKey[Identity(name).Key()]; n != nil {
+				nodes = append(nodes, n)
+			}
+		}
+		return nodes
+	}
+	at := 0 // most are wanted: going through all is quicker than looking up each
+	for _, name := range identities {
+		key := Identity(name).Key()
+		for at < len(t.sorted) && t.sorted[at].Identity.Key() < key {
+			at++
+		}
+		if at < len(t.sorted) && t.sorted[at].Identity.Key() == key {
+			nodes = append(nodes, t.sorted[at])
 		}
 	}
-	return nodes, nil
+	return nodes
 }
 
 // asksForState reports whether e asks for what only time changes.

@@ -25,6 +25,9 @@ type table struct {
 	rows  []row
 	yard  time.Duration
 	quiet bool
+
+	out    string // where the table is written, with each row; empty: nowhere
+	failed error  // of writing it
 }
 
 // add adds a row.
@@ -36,6 +39,9 @@ func (t *table) add(r row) {
 		fmt.Printf("%-74s %12s %12s %12s %10s %8s\n", "what", "target", "figure", "wall", "allocs", "naive")
 	}
 	t.rows = append(t.rows, r)
+	if t.out != "" {
+		t.failed = os.WriteFile(t.out, []byte(t.markdown()), 0o644)
+	}
 	fmt.Printf("%-74s %12s %12s %12s %10s %8s %s\n", r.what, r.target, r.figure, r.wall, r.allocs, r.naive, r.met)
 }
 

@@ -64,6 +64,18 @@ func (ix *Index) Touch(identity, state string, seen time.Time) {
 	}
 }
 
+// PutFacts changes some top-level facts of a node and when it was last seen,
+// which costs as much less than Put as they are fewer. It is false, and nothing
+// has been done, where the node is not there or has not all of these facts.
+func (ix *Index) PutFacts(identity string, facts map[string]any, seen time.Time) bool {
+	key := keyOf(identity)
+	s := ix.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot, ok := s.find(key)
+	return ok && s.putFacts(slot, facts, seen)
+}
+
 // Delete takes a node out and reports whether it was there.
 func (ix *Index) Delete(identity string) bool {
 	key := keyOf(identity)

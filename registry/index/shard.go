@@ -88,6 +88,20 @@ func (s *shard) put(doc *query.Document) {
 	s.touch(slot, doc.State, doc.Seen)
 }
 
+func (s *shard) putFacts(slot uint32, facts map[string]any, seen time.Time) bool {
+	root := &s.forest.facts
+	for key := range facts {
+		if b := root.under[key]; b == nil || b.column.get(slot).code == absent {
+			return false
+		}
+	}
+	for key, v := range facts {
+		s.forest.put(slot, root.under[key], v)
+	}
+	s.seconds[slot], s.nanos[slot] = seen.Unix(), int32(seen.Nanosecond())
+	return true
+}
+
 func (s *shard) touch(slot uint32, state string, seen time.Time) {
 	s.word(&s.state, slot, state)
 	s.seconds[slot], s.nanos[slot] = seen.Unix(), int32(seen.Nanosecond())
