@@ -113,12 +113,15 @@ func templated(path string) string {
 
 // described is a route as an operation of the document.
 func (r route) described(op operation) map[string]any {
-	failure := map[string]any{"$ref": "#/components/schemas/Error"}
+	failure, kinds := map[string]any{"$ref": "#/components/schemas/Error"}, []string{echo.MIMEApplicationJSON}
+	if strings.HasPrefix(r.path, pdbPath) { // JSON only says that there is no such node
+		failure, kinds = map[string]any{}, append(kinds, echo.MIMETextPlain)
+	}
 	answers := map[string]any{"4XX": failure, "5XX": failure}
 	maps.Copy(answers, op.Answers)
 	responses := map[string]any{"200": answerOf("what was asked for", op.Answer, op.Types)}
 	for status, schema := range answers {
-		responses[status] = answerOf("what went wrong, or only in part", schema, []string{echo.MIMEApplicationJSON})
+		responses[status] = answerOf("what went wrong, or only in part", schema, kinds)
 	}
 	if taggedRoutes[r.path] && r.method == http.MethodGet {
 		responses["304"] = map[string]any{"description": "the asker has the answer (If-None-Match)"}

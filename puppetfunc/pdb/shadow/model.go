@@ -76,8 +76,12 @@ const (
 	ruleList  = "a list stands for its elements (PuppetDB: one JSON value)"
 	ruleTypes = "only values of one type are ordered (PuppetDB: text before numbers before true and false)"
 	ruleMap   = "patterns search texts, numbers and lists of them (PuppetDB: also the JSON text of objects)"
+	ruleMain  = "the classes main and settings, which every node has, are left out (PuppetDB: they are there)"
 	ruleCase  = "certnames are compared without case (PuppetDB: with it)"
 )
+
+// everyNodes are the titles of classes that every catalog has.
+var everyNodes = []string{"Settings", "main", "Main"}
 
 // compared is what PuppetDB makes of one comparison, and the rule by which ours
 // may differ.
@@ -86,7 +90,11 @@ func (c *condition) compared(n *Node) (is truth, rule string) {
 	case "certname":
 		return c.name(n.Certname), ruleCase
 	case "class":
-		return truthOf(slices.ContainsFunc(n.Classes, func(title string) bool { return c.name(title) == isTrue })), ""
+		named := func(title string) bool { return c.name(title) == isTrue }
+		if !slices.ContainsFunc(n.Classes, named) && slices.ContainsFunc(everyNodes, named) {
+			return isTrue, ruleMain
+		}
+		return truthOf(slices.ContainsFunc(n.Classes, named)), ""
 	}
 	v, there := follow(n.Facts, c.path)
 	if c.about == "row" || c.about == "leaf" { // of rows, which are there or not

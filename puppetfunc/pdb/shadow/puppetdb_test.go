@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,9 +42,14 @@ func TestAgainstPuppetDB(t *testing.T) {
 	wait(t, "PuppetDB's queue", 10*time.Minute, func() bool { return theirs.status(t) == 0 && theirs.fed(t) })
 	c := &comparison{site: ours, ours: ours.nodes(t), theirs: theirs.nodes(t), why: map[string]int{}}
 	answers, order := map[string][]string{}, []string{}
-	for _, q := range shadow.Questions(fleet(), questions, seed) {
-		answer, err := theirs.ask(t, q.Text)
-		if err != nil {
+	all := shadow.Questions(fleet(), asked, seed)
+	texts, failures := theirs.askAll(t, all)
+	for i, q := range all {
+		answer, err := texts[i], failures[i]
+		switch {
+		case len(order) == questions, err != nil && strings.Contains(err.Error(), "timeout"):
+			continue // a plan of PostgreSQL's that takes minutes
+		case err != nil:
 			t.Errorf("PuppetDB does not understand %s: %v", q.Text, err)
 			continue
 		}
@@ -77,7 +84,7 @@ func startPuppetDB(t *testing.T) *site {
 	wait(t, "PostgreSQL", time.Minute, func() bool {
 		return exec.CommandContext(t.Context(), filepath.Join(bin, "pg_isready"), "-h", "127.0.0.1", "-p", database).Run() == nil
 	})
-	sql("postgres", "create role puppetdb login", "create database puppetdb owner puppetdb")
+	sql("postgres", "create role puppetdb login", "alter role puppetdb set statement_timeout = '30s'", "create database puppetdb owner puppetdb")
 	sql("puppetdb", "create extension pg_trgm")
 	config := fmt.Sprintf("[global]\nvardir = %s/var\n[command-processing]\nthreads = 1\n[database]\nsubname = //127.0.0.1:%s/puppetdb\nusername = puppetdb\npassword = x\ngc-interval = 0\n"+
 		"[jetty]\nhost = 127.0.0.1\nport = %s\n[nrepl]\nenabled = false\n[puppetdb]\ndisable-update-checking = true\n", dir, database, port)
@@ -100,6 +107,26 @@ func startPuppetDB(t *testing.T) *site {
 		return s.status(t) == 0
 	})
 	return s
+}
+
+// askAll asks several questions at a time.
+func (s *site) askAll(t *testing.T, all []shadow.Question) (answers [][]byte, failures []error) {
+	t.Helper()
+	answers, failures = make([][]byte, len(all)), make([]error, len(all))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(all) && !t.Failed(); i = next.Add(1) - 1 {
+				answers[i], failures[i] = s.ask(t, all[i].Text)
+				if i%100 == 0 {
+					t.Logf("%d questions are asked", i)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return answers, failures
 }
 
 // fed reports whether a PuppetDB has the whole fleet.
