@@ -11,6 +11,9 @@ help: ## list what can be made
 test: ## install what is missing, run every suite with real peers, and count
 	@bash testdata/suite.sh
 
+peers: ## what takes too long for make test: a puppetserver, and Puppet 8
+	@bash testdata/peers.sh
+
 quick: ## go test ./..., which needs nothing but Go
 	$(GO) test ./...
 
@@ -38,7 +41,10 @@ fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
 		echo "$$t in $$(dirname $$f)"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
 
+puppetdb: ## 2,000 questions to a real PuppetDB and to us; needs Debian's puppetdb and postgresql, and some minutes
+	$(GO) test -tags puppetdb -timeout 20m -v -run AgainstPuppetDB ./puppetfunc/pdb/shadow $(RECORD)
+
 bench: ## measure what docs/performance.md promises, and write it anew (half an hour)
 	$(GO) run ./internal/bench -o docs/performance.md
 
-.PHONY: help test quick build platforms check vet fmt-check lint docs golden fuzz bench
+.PHONY: puppetdb help test peers quick build platforms check vet fmt-check lint docs golden fuzz bench

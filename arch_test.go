@@ -27,6 +27,7 @@ var ladder = map[string]room{
 	"internal/durable": {third: []string{"golang.org/x/sys"}},
 	"internal/wire":    {ours: []string{"internal/durable"}, third: []string{"github.com/go-json-experiment/json"}},
 	"internal/audit":   {},
+	"internal/systemd": {},
 	"internal/pki":     {ours: []string{"internal/durable"}},
 	"agent/program":    {third: []string{"golang.org/x/sys"}},
 	"agent/facts":      {ours: []string{"agent/program"}, third: []string{"github.com/shirou/gopsutil/v4", "go.yaml.in/yaml/v3"}},
@@ -42,6 +43,7 @@ var ladder = map[string]room{
 	"registry/registrytest": {ours: []string{"registry", "query"}},
 	"puppetfunc":            {ours: []string{"registry", "query"}},
 	"puppetfunc/pdb":        {ours: []string{"registry", "query"}},
+	"puppetfunc/pdb/shadow": {ours: []string{"query"}},
 	"agent": {
 		ours: []string{"agent/facts", "agent/program", "registry", "internal/bus", "internal/wire", "internal/pki", "query"},
 	},
@@ -53,7 +55,7 @@ var ladder = map[string]room{
 
 	"cli": {
 		ours: []string{
-			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/wire", "puppetfunc", "query",
+			"agent", "agent/facts", "api", "internal/audit", "internal/bus", "internal/durable", "internal/near", "internal/pki", "internal/systemd", "internal/wire", "puppetfunc", "puppetfunc/pdb/shadow", "query",
 			"registry", "registry/boltstore", "registry/mongostore",
 		},
 		third: []string{

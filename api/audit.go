@@ -19,7 +19,7 @@ type Auditor interface {
 }
 
 // questions are what is asked by POST: they change nothing.
-var questions = []string{"/v1/search", "/pdb/query/v4"}
+var questions = []string{"/v1/search", "/pdb/query/v4", neighbourPath}
 
 // mutates reports whether a route changes something. What nobody thought of
 // does.

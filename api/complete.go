@@ -52,6 +52,9 @@ func (s *Server) complete(c echo.Context) error {
 // valuesOf counts the values of a fact over the live nodes, as text. What can
 // not be had in time is not offered.
 func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
+	if _, err := r.Names(); err != nil {
+		return nil // nor the values, then
+	}
 	found, err := histogram(ctx, r, registry.Discovery{}, path)
 	if err != nil {
 		return nil

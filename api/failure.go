@@ -131,7 +131,11 @@ func (s *Server) answerFailure(err error, c echo.Context) {
 	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
 		c.Response().Header().Set(echo.HeaderRetryAfter, orWord(f.wait, "1"))
 	}
-	if err := writeJSON(c, f.status, map[string]*Failure{"error": f}); err != nil {
+	answer := func() error { return writeJSON(c, f.status, map[string]*Failure{"error": f}) }
+	if strings.HasPrefix(c.Request().URL.Path, pdbPath) {
+		answer = func() error { return s.answerPDBFailure(c, f) }
+	}
+	if err := answer(); err != nil {
 		s.log.Debug("an error was not delivered", "error", err)
 	}
 }

@@ -20,7 +20,7 @@ type metrics struct {
 	serve     echo.HandlerFunc
 }
 
-func newMetrics(r Registry, log *slog.Logger) *metrics {
+func newMetrics(r Registry, log *slog.Logger, insecure []string) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_http_requests_total",
@@ -36,8 +36,15 @@ func newMetrics(r Registry, log *slog.Logger) *metrics {
 		Name: "muster_audit_failures_total",
 		Help: "Requests whose line could not be written to the audit log.",
 	})
+	weak := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "muster_insecure_setting",
+		Help: "1 for each setting that makes the server less safe than it is by itself.",
+	}, []string{"name"})
+	for _, name := range insecure {
+		weak.WithLabelValues(name).Set(1)
+	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(m.requests, m.durations, m.unaudited, newCollector(r))
+	reg.MustRegister(m.requests, m.durations, m.unaudited, weak, newCollector(r))
 	m.serve = echo.WrapHandler(promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}))

@@ -39,7 +39,10 @@ func (s *Server) nodeNamed(c echo.Context, name string) (*registry.Node, error) 
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readyPatience)
 	defer cancel()
 	if err := s.Registry.Ready(ctx); err != nil {
-		return nil, registry.ErrLoading
+		if ctx.Err() != nil {
+			return nil, registry.ErrLoading
+		}
+		return nil, err
 	}
 	return nil, fail(http.StatusNotFound, "no node is called %q", cut(name, 60))
 }

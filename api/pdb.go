@@ -57,12 +57,13 @@ func (s *Server) obey(ctx context.Context, p Principal, cmd *pdb.Command) error 
 	}
 	for _, reg := range cmd.Registrations {
 		reg.Auth = p.vouches()
-		if reg.Source == registry.Trusted && p.Role == NodeRole {
-			continue // a node's word for its own certificate is no proof
-		}
+		trusted := p.trusts(&reg)
 		_, err := s.Registry.Register(ctx, reg)
-		if refusal, ok := errors.AsType[*registry.Refusal](err); ok && (refusal.Reason == registry.ReasonOlder || reg.Source == registry.Trusted) {
+		if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Reason == registry.ReasonOlder {
 			continue // counted by the registry
+		}
+		if err == nil && reg.Source == registry.PuppetFacts {
+			err = s.trust(ctx, reg, trusted)
 		}
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func (s *Server) table() []route {
 	admin := []Role{Admin}
 	known := Roles()
 	tell := []Role{Admin, Forwarder, NodeRole}
-	return []route{
+	return append(s.pdbRoutes(ask, oneself), []route{
 		{"GET", "/v1/search", ask, 0, s.search},
 		{"POST", "/v1/search", ask, maxAsk, s.search},
 		{"GET", "/v1/nodes/:identity", oneself, 0, s.node},
@@ -81,7 +81,7 @@ func (s *Server) table() []route {
 		{"GET", "/healthz", anyone, 0, s.healthz},
 		{"GET", "/readyz", anyone, 0, s.readyz},
 		{"GET", "/metrics", look, 0, s.metrics.serve},
-	}
+	}...)
 }
 
 // bound limits what one request may take: the body's size, the time, and how

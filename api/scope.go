@@ -14,7 +14,7 @@ import (
 
 // entire are the routes that are about the whole registry at once: who may see
 // only a part of it may not ask them.
-var entire = []string{"GET /v1/backup", "POST /v1/restore", "POST /v1/thaw", "GET /v1/rejected", "GET /metrics"}
+var entire = []string{"GET /v1/backup", "POST /v1/restore", "POST /v1/thaw", "GET /v1/rejected", "GET /metrics", "GET " + neighbourPath, "POST " + neighbourPath}
 
 // seen is the registry as the principal of a request sees it. Handlers ask it,
 // and never s.Registry itself.

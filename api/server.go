@@ -83,6 +83,7 @@ type Config struct {
 	Held func() error
 
 	Audit          Auditor           // nil: nothing is kept
+	Insecure       []string          // names of settings that make the server less safe, for the metric muster_insecure_setting
 	AuditRequired  bool              // nothing is done that would not be kept
 	AuditQuestions bool              // searches are kept too, not only what changes something
 	Secret         func(string) bool // whether a text is about a secret, and must not be kept; nil: as [registry.DefaultRedacted] has it
@@ -162,7 +163,7 @@ func New(c Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.metrics = newMetrics(c.Registry, s.log)
+	s.metrics = newMetrics(c.Registry, s.log, c.Insecure)
 	s.build()
 	return s, nil
 }

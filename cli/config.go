@@ -50,6 +50,7 @@ type serveConfig struct {
 	Listen      string   `yaml:"listen"`       // HTTP; empty: 127.0.0.1:8280
 	StompListen string   `yaml:"stomp_listen"` // embedded broker; empty: the first free port of 127.0.0.1 from 61613
 	Store       string   `yaml:"store"`        // empty: the embedded store in data; mongodb://…
+	Engine      string   `yaml:"engine"`       // empty: memory; store asks the MongoDB each time and keeps no nodes
 	CertFile    string   `yaml:"cert_file"`    // TLS of HTTP and broker; empty: from the built-in CA
 	KeyFile     string   `yaml:"key_file"`
 	TLS         bool     `yaml:"tls"`       // also on loopback; off loopback it is always on
@@ -64,6 +65,8 @@ type serveConfig struct {
 	NeighbourTokenFile string   `yaml:"neighbour_token_file"` // shown to them; empty: this registry's certificate is
 
 	Redact    redactConfig    `yaml:"redact"`
+	Audit     auditConfig     `yaml:"audit"`
+	Rate      float64         `yaml:"rate"`     // requests a second of one principal, forwarders and administrators 20 times as many; 0: 500
 	Volatile  []string        `yaml:"volatile"` // paths of facts that are no change, such as memory.*.used; empty: the usual ones
 	Lifecycle lifecycleConfig `yaml:"lifecycle"`
 	History   historyConfig   `yaml:"history"`
@@ -194,6 +197,7 @@ func (a *app) overrideFromEnv(c *config) {
 	text(&c.Data, "MUSTER_DATA")
 	text(&c.MainCollective, "MUSTER_MAIN_COLLECTIVE")
 	text(&c.Serve.Store, "MUSTER_STORE")
+	text(&c.Serve.Engine, "MUSTER_ENGINE")
 	if len(a.servers) > 0 {
 		c.Servers = a.servers
 	}

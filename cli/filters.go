@@ -218,7 +218,8 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 			}
 		}
 		if answer.Columns != nil {
-			return found{columns: answer.Columns, rows: answer.Rows}, nil
+			rows := found{columns: answer.Columns, rows: answer.Rows}
+			return rows, f.cut(&rows)
 		}
 		if err := all.add(answer.Nodes, only); err != nil {
 			return found{}, err
@@ -238,9 +239,10 @@ func (a *app) search(ctx context.Context, f *filterFlags, fields []string, sort 
 func (f *filterFlags) cut(list *found) error {
 	n, percent, err := f.parseLimit()
 	if percent {
-		n = (len(list.names)*n + 99) / 100
+		n = (max(len(list.names), len(list.rows))*n + 99) / 100
 	}
 	if n > 0 {
+		list.rows = list.rows[:min(n, len(list.rows))]
 		list.names = list.names[:min(n, len(list.names))]
 		list.objects = list.objects[:min(n, len(list.objects))]
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -16,13 +17,21 @@ const importBatch = 100
 
 func (a *app) importCommand() *cobra.Command {
 	var identity string
+	var from puppetDBFlags
 	cmd := &cobra.Command{
 		Use:   "import [FILE|-]",
 		Short: "bring node documents into a running server: NDJSON, a JSON array, or one host's facter --json",
 		Example: `  muster import fleet.ndjson
-  facter --json | muster import --identity web1.example.net -`,
+  facter --json | muster import --identity web1.example.net -
+  muster import --puppetdb https://puppetdb.example.net:8081`,
 		Args: atMost(1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if from.url != "" {
+				if len(args) > 0 || identity != "" {
+					return usageFault("the documents come from a file or from a PuppetDB, not from both")
+				}
+				return a.importPuppetDB(cmd.Context(), from)
+			}
 			in, name := a.env.Stdin, "stdin"
 			if len(args) == 1 && args[0] != "-" {
 				file, err := os.Open(args[0])
@@ -39,6 +48,7 @@ func (a *app) importCommand() *cobra.Command {
 			return a.importDocuments(cmd.Context(), documents)
 		},
 	}
+	from.add(cmd.Flags(), "read the nodes from a PuppetDB, a `URL`")
 	cmd.Flags().StringVar(&identity, "identity", "", "the input is the facts of this one `node`, as facter --json prints them")
 	return of(classOther, cmd)
 }
@@ -126,28 +136,71 @@ func (a *app) importDocuments(ctx context.Context, documents []json.RawMessage) 
 	if err != nil {
 		return err
 	}
-	bar := a.newProgress("importing", len(documents))
-	accepted, refused := 0, 0
-	for start := 0; start < len(documents); start += importBatch {
-		batch := documents[start:min(start+importBatch, len(documents))]
-		results, err := c.register(ctx, batch)
+	i := &importing{app: a, client: c, bar: a.newProgress("importing", len(documents))}
+	return i.end(i.send(ctx, documents))
+}
+
+// importPuppetDB brings all nodes of a PuppetDB. It can be stopped, and begun
+// again: what was brought is overwritten.
+func (a *app) importPuppetDB(ctx context.Context, from puppetDBFlags) error {
+	p, err := a.puppetDB(from)
+	if err != nil {
+		return err
+	}
+	c, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	answer, err := p.ask(ctx, "inventory[count()] { }")
+	if err != nil {
+		return err
+	}
+	var count []struct{ Count int }
+	if err := json.Unmarshal(answer, &count); err != nil || len(count) != 1 {
+		return fmt.Errorf("the PuppetDB %s does not say how many nodes it has", p.base)
+	}
+	i := &importing{app: a, client: c, bar: a.newProgress("importing", count[0].Count)}
+	return i.end(p.documents(ctx, func(documents []json.RawMessage) error { return i.send(ctx, documents) }))
+}
+
+// importing is an import under way.
+type importing struct {
+	app    *app
+	client *client
+	bar    *progress
+
+	sent, accepted, refused int
+}
+
+// send registers documents, a batch at a time.
+func (i *importing) send(ctx context.Context, documents []json.RawMessage) error {
+	for batch := range slices.Chunk(documents, importBatch) {
+		results, err := i.client.register(ctx, batch)
 		if err != nil {
-			bar.end()
-			return fmt.Errorf("after %d of %d documents: %w", start, len(documents), err)
+			return fmt.Errorf("after %d documents: %w", i.sent, err)
 		}
 		for _, r := range results {
 			if r.Accepted {
-				accepted++
+				i.accepted++
 				continue
 			}
-			refused++
-			fmt.Fprintf(a.env.Stderr, "muster import: document %d (%s) was refused: %s: %s\n", start+r.Line, printable(r.Identity), r.Reason, printable(r.Detail))
+			i.refused++
+			fmt.Fprintf(i.app.env.Stderr, "muster import: document %d (%s) was refused: %s: %s\n", i.sent+r.Line, printable(r.Identity), r.Reason, printable(r.Detail))
 		}
-		bar.at(start + len(batch))
+		i.sent += len(batch)
+		i.bar.at(i.sent)
 	}
-	bar.end()
-	fmt.Fprintf(a.out, "%d accepted, %d refused\n", accepted, refused)
-	if refused > 0 {
+	return nil
+}
+
+// end says what became of all.
+func (i *importing) end(err error) error {
+	i.bar.end()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(i.app.out, "%d accepted, %d refused\n", i.accepted, i.refused)
+	if i.refused > 0 {
 		return &fault{kind: faultFailed}
 	}
 	return nil

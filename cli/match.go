@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"maps"
@@ -100,14 +101,23 @@ func (a *app) match(q *query.Query, f *filterFlags, o *outputFlags, in io.Reader
 		}
 	}
 	if plain(q) {
-		list := found{names: slices.Sorted(maps.Keys(names))}
+		list := found{names: slices.SortedFunc(maps.Keys(names), byIdentity)}
 		if err := f.cut(&list); err != nil {
 			return err
 		}
 		return o.answer(a.out, list)
 	}
 	columns, rows := q.Rows(slices.Values(registry.Sample(kept, q)), now)
-	return o.answer(a.out, found{columns: columns, rows: rows})
+	list := found{columns: columns, rows: rows}
+	if err := f.cut(&list); err != nil {
+		return err
+	}
+	return o.answer(a.out, list)
+}
+
+// byIdentity is the order of every list of nodes.
+func byIdentity(a, b string) int {
+	return cmp.Or(strings.Compare(registry.Identity(a).Key(), registry.Identity(b).Key()), strings.Compare(a, b))
 }
 
 // plain reports whether the answer to q is every name it matches.

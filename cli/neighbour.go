@@ -45,6 +45,9 @@ func (s *site) openNeighbours() error {
 	if len(s.neighbourURLs) == 0 {
 		close(s.caughtUp)
 	}
+	if len(s.neighbourURLs) > 0 && s.store != "" {
+		return usageFault("neighbours are for registries with embedded stores: those on one MongoDB follow each other through it")
+	}
 	for _, address := range s.neighbourURLs {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

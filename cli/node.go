@@ -18,6 +18,7 @@ import (
 	"muster/agent/facts"
 	"muster/internal/bus"
 	"muster/internal/pki"
+	"muster/internal/systemd"
 	"muster/internal/wire"
 )
 
@@ -67,6 +68,18 @@ func (a *app) runAgent(ctx context.Context, c config, join string, once bool) er
 	if err != nil {
 		return err
 	}
+	warnOfWeaknesses(log, c.weaknesses())
+	if once {
+		return a.runDaemons(ctx, c, pair, dir, once, log)
+	}
+	alive := func(context.Context) error { return nil } // a broker that is away is no fault of this process
+	return together(ctx,
+		func(ctx context.Context) error { return a.runDaemons(ctx, c, pair, dir, once, log) },
+		func(ctx context.Context) error { return systemd.Manager(a.env.Getenv).Run(ctx, alive, alive) })
+}
+
+// runDaemons runs one daemon after the other, each with a newer certificate.
+func (a *app) runDaemons(ctx context.Context, c config, pair *pki.KeyPair, dir string, once bool, log *slog.Logger) error {
 	for {
 		client, err := a.nodeBus(c, pair, log)
 		if err != nil {

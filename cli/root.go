@@ -106,11 +106,11 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 	_ = flags.MarkHidden("np")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.agentCommand(),
-		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.whyCommand(), a.importCommand(),
+		a.findCommand(), a.matchCommand(), a.inventoryCommand(), a.explainCommand(), a.whyCommand(), a.importCommand(), a.compareCommand(),
 		a.missingCommand(), a.historyCommand(), a.diffCommand(), a.watchCommand(), a.deactivateCommand(), a.reactivateCommand(),
 		a.backupCommand(), a.restoreCommand(),
 		a.pingCommand(), a.sshCommand(), a.checkCommand(),
-		a.tokenCommand(), a.encCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
+		a.tokenCommand(), a.auditCommand(), a.doctorCommand(), a.unitCommand(), a.encCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
 	)
 	return root
 }

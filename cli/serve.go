@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/internal/pki"
+	"muster/internal/systemd"
 )
 
 const defaultListen = "127.0.0.1:8280"
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen, stompListen, store, data, puppet string
+	var listen, stompListen, store, engine, data, puppet string
 	var brokers, neighbours []string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -36,6 +37,7 @@ which a node joins. Off loopback it answers over TLS only.`,
 			override(&c.Serve.Listen, listen)
 			override(&c.Serve.StompListen, stompListen)
 			override(&c.Serve.Store, store)
+			override(&c.Serve.Engine, engine)
 			override(&c.Serve.Puppet, puppet)
 			override(&c.Data, data)
 			if len(brokers) > 0 {
@@ -53,6 +55,7 @@ which a node joins. Off loopback it answers over TLS only.`,
 	flags.StringArrayVar(&brokers, "broker", nil, "use this broker, `stomp://HOST:PORT`, instead of the embedded one; repeatable")
 	flags.StringArrayVar(&neighbours, "neighbour", nil, "`https://HOST:PORT` of another registry that hears the same nodes: asked for what this one missed; repeatable")
 	flags.StringVar(&store, "store", "", "`mongodb://HOST/DATABASE` instead of the embedded store")
+	flags.StringVar(&engine, "engine", "", "what answers: `memory`, or store, which keeps no nodes and asks the MongoDB each time (default memory)")
 	flags.StringVar(&data, "data", "", "`folder` of what must survive (default /var/lib/muster/serve, or below the user's state)")
 	flags.StringVar(&puppet, "puppet", "", "Puppet's ssl `folder`: nodes prove themselves with its certificates")
 	return cmd
@@ -95,15 +98,17 @@ func (a *app) serve(ctx context.Context, c config) error {
 		hiera: hiera,
 		dir:   a.dataDir(c, "serve"), listen: c.Serve.Listen, stompListen: c.Serve.StompListen,
 		brokers: c.Brokers, vhost: c.BrokerVhost, login: c.BrokerLogin, passcode: passcode,
-		store: c.Serve.Store, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
+		store: c.Serve.Store, engine: c.Serve.Engine, tls: c.Serve.TLS, certFile: c.Serve.CertFile, keyFile: c.Serve.KeyFile,
 		puppet: c.Serve.Puppet, operators: c.Serve.Operators, readers: c.Serve.Readers, forwarders: c.Serve.Forwarders, scopes: scopes(c.Serve.Scopes), saved: c.Saved,
-		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
+		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), audit: c.Serve.Audit, rate: c.Serve.Rate,
+		insecure: namesOf(c.weaknesses()), notify: systemd.Manager(a.env.Getenv), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
 		name: "registry", now: a.env.Now, log: log,
 	})
 	if err != nil {
 		return err
 	}
+	warnOfWeaknesses(log, c.weaknesses())
 	r, err := a.runFileOf(s)
 	if err != nil {
 		s.close()

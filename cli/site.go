@@ -17,8 +17,10 @@ import (
 
 	"muster/agent"
 	"muster/api"
+	"muster/internal/audit"
 	"muster/internal/bus"
 	"muster/internal/pki"
+	"muster/internal/systemd"
 	"muster/internal/wire"
 	"muster/registry"
 	"muster/registry/boltstore"
@@ -41,6 +43,7 @@ type siteConfig struct {
 	login       string
 	passcode    string
 	store       string // empty: the embedded store in dir; mongodb://…
+	engine      string // what answers: memory (or empty), or store
 	open        bool   // everybody who reaches the port may do everything; loopback only
 	tls         bool   // on loopback too
 	certFile    string
@@ -55,6 +58,10 @@ type siteConfig struct {
 	collectives []string
 	volatile    []string // empty: the usual ones
 	redact      registry.Redaction
+	audit       auditConfig
+	rate        float64
+	insecure    []string         // names of what the settings weaken
+	notify      systemd.Notifier // the service manager, if one waits for news
 	lifecycle   registry.Lifecycle
 	retention   registry.Retention
 	name        string // of this registry in its certificate
@@ -80,8 +87,9 @@ type site struct {
 	http       net.Listener
 	stomp      net.Listener // nil where other brokers serve
 	serverCert *tls.Certificate
-	brokerURIs []string // as nodes are told
-	adminToken string   // path of the file that holds it; empty for an open site
+	auditLog   *audit.Log // nil: nothing is kept
+	brokerURIs []string   // as nodes are told
+	adminToken string     // path of the file that holds it; empty for an open site
 	firstStart bool
 	neighbours []neighbour
 	caughtUp   chan struct{} // closed when the neighbours have been asked what was missed
@@ -113,10 +121,16 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := s.openTokens(); err != nil {
 		return nil, err
 	}
+	if err := s.openAudit(); err != nil {
+		return nil, err
+	}
 	if err := s.openNeighbours(); err != nil {
 		return nil, err
 	}
 	if err := s.openListeners(); err != nil {
+		return nil, err
+	}
+	if err := s.checkStore(); err != nil {
 		return nil, err
 	}
 	store, err := s.openStore(ctx)
@@ -129,6 +143,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	})
 	s.registry, err = registry.Open(ctx, registry.Config{
 		Store: store, Background: true, Deaf: true, Volatile: c.volatile, Redact: c.redact, Lifecycle: c.lifecycle, Retention: c.retention, Now: c.now, Log: c.log,
+		Direct: c.engine == engineStore,
 	})
 	return s, err
 }
@@ -141,12 +156,28 @@ func (s *site) close() {
 	}
 }
 
+// engineStore is the engine that asks the store for every answer.
+const engineStore = "store"
+
+// checkStore refuses what does not go together.
+func (s *site) checkStore() error {
+	switch {
+	case s.engine != "" && s.engine != "memory" && s.engine != engineStore:
+		return usageFault("there is no engine %q; want memory or store", s.engine)
+	case s.engine == engineStore && s.store == "":
+		return usageFault("the engine store asks a MongoDB: name it with --store")
+	case s.store != "" && len(s.neighbourURLs) > 0:
+		return usageFault("neighbours are for embedded stores; registries on one MongoDB follow each other through it")
+	}
+	return nil
+}
+
 func (s *site) openStore(ctx context.Context) (registry.Store, error) {
 	switch {
 	case s.store == "":
 		return boltstore.Open(ctx, filepath.Join(s.dir, "nodes.db"))
 	case strings.HasPrefix(s.store, "mongodb://"), strings.HasPrefix(s.store, "mongodb+srv://"):
-		return mongostore.Open(ctx, mongostore.Config{URI: s.store})
+		return mongostore.Open(ctx, mongostore.Config{URI: s.store, Now: s.now, Log: s.log})
 	}
 	return nil, usageFault("store %q is neither empty (the embedded store) nor mongodb://HOST/DATABASE", s.store)
 }
@@ -332,6 +363,7 @@ func (s *site) serve(ctx context.Context) error {
 	}
 	parts := []func(context.Context) error{
 		client.Run,
+		func(ctx context.Context) error { return s.notify.Run(ctx, s.registry.Ready, s.well) },
 		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
 		s.keepInStep,
 		func(ctx context.Context) error { return s.receive(ctx, receiver) },
@@ -340,7 +372,7 @@ func (s *site) serve(ctx context.Context) error {
 	if s.stomp != nil {
 		parts = append(parts, s.serveBroker)
 	}
-	return errors.Join(together(ctx, parts...), s.registry.Close())
+	return errors.Join(together(ctx, parts...), s.registry.Close(), s.closeAudit())
 }
 
 // hearingEvery is how often it is looked whether the broker is reached.

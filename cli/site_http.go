@@ -17,6 +17,7 @@ import (
 	"muster/api"
 	"muster/internal/bus"
 	"muster/internal/pki"
+	"muster/registry"
 )
 
 func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
@@ -35,11 +36,26 @@ func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 			roles[name] = role
 		}
 	}
-	return api.New(api.Config{
+	secret, err := s.redact.About()
+	if err != nil {
+		return nil, usageFault("serve.redact: %w", err)
+	}
+	c := api.Config{
 		Registry: s.registry, Open: s.open, TLS: conf, Revoked: s.revoked,
 		Roles: roles, Forwarders: s.forwarders, Scopes: s.scopes, Tokens: s.tokens, Joiner: joiner{s}, Renewer: joiner{s}, Saved: s.saved, Hiera: s.hiera, Held: s.held, Now: s.now, Log: s.log,
 		Checks: []api.Check{{Name: "broker", Ok: func(context.Context) error { return brokerReady(client) }}},
-	})
+		Secret: secret, AuditRequired: s.audit.Required, AuditQuestions: !s.audit.ChangesOnly, Rate: s.rate, Insecure: s.insecure,
+	}
+	if s.auditLog != nil {
+		c.Audit = s.auditLog
+	}
+	return api.New(c)
+}
+
+// well reports whether the registry answers, for the watchdog.
+func (s *site) well(ctx context.Context) error {
+	_, err := s.registry.Find(ctx, registry.Discovery{Limit: 1})
+	return err
 }
 
 // neighbourNames are the certificates of neighbours that say nothing of a role,

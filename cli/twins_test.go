@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ import (
 // broker, and the nodes that they hear.
 type twins struct {
 	broker string // its address
+	serve  string // their settings; empty: they are neighbours
 	url    [2]string
 	dir    [2]string
 	server [2]*exec.Cmd
@@ -155,8 +157,8 @@ func serveAnyone(t *testing.T) string {
 func (w *twins) start(t *testing.T, i int) {
 	t.Helper()
 	dir := w.dir[i]
-	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  neighbours: [%s]\n",
-		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), w.url[1-i])
+	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  %s\n",
+		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), cmp.Or(w.serve, "neighbours: ["+w.url[1-i]+"]"))
 	path := filepath.Join(dir, "muster.yaml")
 	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)

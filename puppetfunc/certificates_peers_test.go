@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,14 +97,19 @@ func block(kind string, der []byte) string {
 // enrol puts into p what an agent has once its certificate is signed.
 func (c *puppetCA) enrol(t *testing.T, p puppet, own tls.Certificate, crl string) {
 	t.Helper()
+	c.enrolAs(t, certname, filepath.Join(p.conf, "ssl"), own, crl)
+}
+
+func (c *puppetCA) enrolAs(t *testing.T, name, ssldir string, own tls.Certificate, crl string) {
+	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write(t, "ssl/certs/ca.pem", block("CERTIFICATE", c.cert.Raw))
-	p.write(t, "ssl/certs/"+certname+".pem", block("CERTIFICATE", own.Certificate[0]))
-	p.write(t, "ssl/private_keys/"+certname+".pem", block("PRIVATE KEY", key))
-	p.write(t, "ssl/crl.pem", crl)
+	write(t, filepath.Join(ssldir, "certs/ca.pem"), block("CERTIFICATE", c.cert.Raw))
+	write(t, filepath.Join(ssldir, "certs", name+".pem"), block("CERTIFICATE", own.Certificate[0]))
+	write(t, filepath.Join(ssldir, "private_keys", name+".pem"), block("PRIVATE KEY", key))
+	write(t, filepath.Join(ssldir, "crl.pem"), crl)
 }
 
 // search_nodes shows Puppet's own certificate, checks the server's, and the

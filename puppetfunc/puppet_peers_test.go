@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"muster/api"
@@ -45,7 +47,11 @@ func newPuppet(t *testing.T, settings string) puppet {
 
 func (p puppet) write(t *testing.T, name, text string) string {
 	t.Helper()
-	path := filepath.Join(p.conf, name)
+	return write(t, filepath.Join(p.conf, name), text)
+}
+
+func write(t *testing.T, path, text string) string {
+	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -423,4 +429,41 @@ func run(t *testing.T, s *api.Server) (address string) {
 		}
 	})
 	return l.Addr().String()
+}
+
+// A real server is asked by the ETag once an answer is not fresh any more, and
+// not at all while it is: however many compilations want it.
+func TestSearchNodesAsksByETag(t *testing.T) {
+	t.Parallel()
+	s, err := api.New(api.Config{Registry: fleet(t), Open: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mutex sync.Mutex
+	var answers []int
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counted := httptest.NewRecorder()
+		s.ServeHTTP(counted, r)
+		mutex.Lock()
+		answers = append(answers, counted.Code)
+		mutex.Unlock()
+		maps.Copy(w.Header(), counted.Header())
+		w.WriteHeader(counted.Code)
+		_, _ = w.Write(counted.Body.Bytes())
+	}))
+	t.Cleanup(h.Close)
+	strict, lenient := newPuppet(t, "server: "+h.URL+"\ncache: {fresh: 0}\n"), newPuppet(t, "server: "+h.URL+"\ncache: {fresh: 3600}\n")
+	search := `search_nodes('customer=? mysql::master', { 'params' => ['acme'] })`
+	asStored := code{in: strict, text: `load_node('db1.acme.net')['facts']['rack']`}
+	results := evaluate(t, code{in: strict, text: search}, code{in: strict, text: search}, code{in: lenient, text: search}, code{in: lenient, text: search}, asStored, asStored)
+	for i, want := range []string{`["db1.acme.net","db2.acme.net"]`, `["db1.acme.net","db2.acme.net"]`, `["db1.acme.net","db2.acme.net"]`, `["db1.acme.net","db2.acme.net"]`, "7", "7"} {
+		if string(results[i].Value) != want {
+			t.Errorf("%d: %s %s", i, results[i].Value, results[i].Error)
+		}
+	}
+	mutex.Lock()
+	defer mutex.Unlock()
+	if want := []int{200, 304, 200, 304}; !slices.Equal(answers, want) {
+		t.Errorf("the server answered %v, want %v", answers, want)
+	}
 }

@@ -10,6 +10,13 @@ import (
 // parseAST reads PuppetDB's queries in their JSON form. A condition without
 // "from" is one on the inventory.
 func (r *reader) parseAST(text string) (*Query, error) {
+	q := &pdbQuery{entity: r.Entity}
+	if r.Entity != "" && strings.Trim(text, blanks) == "" {
+		if err := r.asked(q); err != nil {
+			return nil, err
+		}
+		return r.lowerPDB(q)
+	}
 	v, err := readRelaxed(text)
 	if err != nil {
 		return nil, err
@@ -18,19 +25,27 @@ func (r *reader) parseAST(text string) (*Query, error) {
 		return nil, err
 	}
 	a := &astReader{reader: r}
-	q := &pdbQuery{entity: "inventory", pos: v.pos, end: v.pos + 1}
+	q.pos, q.end = v.pos, v.pos+1
+	if r.Entity == "" && !r.Whole {
+		q.entity = "inventory"
+	}
 	switch op, args, err := a.call(v); {
 	case err != nil:
 		return nil, err
-	case op.text == "from":
+	case op.text == "from" && r.Entity == "":
 		q, err = a.from(v, args)
 		if err != nil {
 			return nil, err
 		}
+	case q.entity == "":
+		return nil, mistake(op, "the query does not say what it is about", `["from", "nodes", …]`)
 	default:
 		if err := a.part(v, q); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.asked(q); err != nil {
+		return nil, err
 	}
 	return r.lowerPDB(q)
 }

@@ -25,7 +25,7 @@ func (q *Query) Aggregates() (columns []Column, ok bool) {
 
 // Read is a value as columns of q are summed up and ordered: text that is a
 // number counts as one, unless the dialect keeps the two apart.
-func (q *Query) Read(v any) any { return group{typed: q.typed()}.read(v) }
+func (q *Query) Read(v any) any { return q.read(v) }
 
 // Arrange is Rows for an engine that has no documents but has counted groups: of
 // each the values that it is grouped by, in the order of GroupBy, how many nodes
@@ -42,7 +42,7 @@ func (q *Query) Arrange(by [][]any, nodes []int, of [][]any) (names []string, ro
 	groups := make([]group, len(by))
 	for i := range by {
 		key, _ := json.Marshal(by[i]) // a document holds nothing that JSON cannot say
-		groups[i] = group{key: string(key), typed: q.typed(), counted: func(c Column) any {
+		groups[i] = group{key: string(key), counted: func(c Column) any {
 			switch {
 			case c.Func == "":
 				return by[i][slices.IndexFunc(q.GroupBy, func(p Path) bool { return samePath(p, c.Path) })]

@@ -62,6 +62,10 @@ func splitField(text string, pos int) pdbField {
 	quoted := false
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
+		case matchLength(text[i:]) > 0:
+			f.steps = append(f.steps, Step{Kind: "any", Pos: -1})
+			quoted = true
+			i += matchLength(text[i:])
 		case c == '.':
 			i++
 		case c == '"' && i > 0:

@@ -41,6 +41,7 @@ func (l *pdbLowerer) column(f pdbField) (pdbCol, error) {
 		if name == "facts" {
 			c.path.Flat = f.flat
 		}
+		c.path = trustedApart(c.path)
 	}
 	return c, nil
 }
@@ -49,17 +50,20 @@ var (
 	pdbEnvironment = pdbCol{"fact", factPath("environment")}
 	pdbSeen        = pdbCol{"time", Path{Field: "seen"}}
 	pdbFact        = pdbCol{"fact", Path{Field: "facts"}}
+	pdbNodeState   = pdbCol{"node state", Path{Field: "state"}}
 	pdbActive      = pdbCol{"active", Path{Field: "state"}}
 	pdbValue       = pdbCol{"fact", Path{Field: "element"}}
 	pdbNodeColumns = map[string]pdbCol{
 		"classes": {"class", Path{Field: "classes"}}, "agents": {"agent", Path{Field: "agents"}}, "collectives": {"words", Path{Field: "collectives"}},
-		"state": {"words", Path{Field: "state"}}, "auth": {"words", Path{Field: "auth"}}, "lastseen": pdbSeen, "timestamp": pdbSeen,
+		"state": {"words", Path{Field: "state"}}, "auth": {"words", Path{Field: "auth"}}, "lastseen": pdbSeen, "timestamp": pdbSeen, "node_state": pdbNodeState,
 	}
 	pdbColumnsOf = map[string]map[string]pdbCol{
 		"inventory": {"fact tuple": pdbFact, "node active": pdbActive, "facts": {"fact", Path{Field: "facts"}}, "trusted": {"fact", Path{Field: "trusted"}}, "environment": pdbEnvironment},
 		"nodes": {
 			"facts_timestamp": pdbSeen, "catalog_timestamp": pdbSeen, "report_timestamp": pdbSeen,
 			"facts_environment": pdbEnvironment, "catalog_environment": pdbEnvironment, "report_environment": pdbEnvironment,
+			"latest_report_status": lastRun("status"), "latest_report_noop": lastRun("noop"), "latest_report_noop_pending": lastRun("noop_pending"),
+			"latest_report_corrective_change": lastRun("corrective_change"), "cached_catalog_status": lastRun("cached_catalog_status"),
 			"deactivated": {"ended", Path{Field: "state"}}, "expired": {"ended", Path{Field: "state"}}, "fact tuple": pdbFact, "node active": pdbActive,
 		},
 		"facts":         {"name": {"words", Path{Field: "key"}}, "value": pdbValue, "environment": pdbEnvironment},
@@ -68,7 +72,13 @@ var (
 	}
 )
 
+// lastRun is what is known of the last report.
+func lastRun(key string) pdbCol { return pdbCol{"fact", factPath("last_run", key)} }
+
 func (l *pdbLowerer) unknownColumn(f pdbField) error {
+	if err := notHeld(f, l.entity); err != nil {
+		return err
+	}
 	known := []string{"certname"}
 	for _, name := range sortedKeys(pdbColumnsOf[l.entity]) {
 		if !strings.Contains(name, " ") { // the older tuples have no name of their own
@@ -102,7 +112,10 @@ func (c pdbCol) test(l *pdbLowerer, t *pdbTest) (Expr, error) {
 	case "ended":
 		return c.testEnded(t)
 	case "active":
+		l.anyState = true
 		return c.testActive(t)
+	case "node state":
+		return c.stateTest(l, t)
 	case "path":
 		return c.testPath(l, t)
 	case "time":

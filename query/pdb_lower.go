@@ -13,11 +13,14 @@ func (r *reader) lowerPDB(q *pdbQuery) (*Query, error) {
 	if _, held := pdbEntities[q.entity]; !held {
 		return nil, l.unknownEntity(q)
 	}
+	if err := l.onlyClasses(q); err != nil {
+		return nil, err
+	}
 	where, err := l.where(q.where)
 	if err != nil {
 		return nil, err
 	}
-	out := &Query{Filter: where, Limit: q.limit, Offset: q.offset}
+	out := &Query{Filter: where, Limit: q.limit, Offset: q.offset, Kind: q.entity, AnyState: l.anyState}
 	if rows := pdbEntities[q.entity]; rows != "" {
 		out.Entity, out.Where, out.Filter = q.entity, where, foldRows(q.entity, where)
 	}
@@ -180,6 +183,9 @@ func (l *pdbLowerer) rowExists(q *pdbQuery) (Expr, error) {
 	if !q.plain() {
 		return nil, &SyntaxError{Offset: q.pos, End: q.end, Problem: "a subquery without a field has no order and no limit", Want: "certname in " + q.entity + "[certname] { … }"}
 	}
+	if name := q.where.agentOf(); name != "" && q.entity == "resources" {
+		return &Compare{Path: Path{Field: "agents"}, Op: "=", Value: textValue(name), Quant: "any", View: "agent", Start: q.pos, End: q.end}, nil
+	}
 	sub, err := l.lowerPDB(&pdbQuery{entity: q.entity, pos: q.pos, end: q.end, where: q.where})
 	if err != nil {
 		return nil, err
@@ -248,7 +254,7 @@ func foldFact(entity string, parts And) (Expr, bool) {
 		}
 		rest = append(rest, part)
 	}
-	if named == nil || len(path.Steps) == 0 {
+	if named == nil || path.Field == "facts" && len(path.Steps) == 0 {
 		return nil, false
 	}
 	present := false
@@ -258,7 +264,7 @@ func foldFact(entity string, parts And) (Expr, bool) {
 			return nil, false
 		}
 		c, isCompare := e.(*Compare)
-		present = present || isCompare && c.Path.Field == "facts" && !c.Absent
+		present = present || isCompare && c.Path.Field == path.Field && !c.Absent
 		rest[i] = e
 	}
 	switch {
@@ -280,7 +286,7 @@ func (c *Compare) hasPatterns() bool {
 // namedFact is the path that a name or a list of names and positions says.
 func namedFact(v Value) Path {
 	if v.Kind == "text" {
-		return factPath(v.Text)
+		return trustedApart(factPath(v.Text))
 	}
 	p := Path{Field: "facts"}
 	for _, part := range v.List {
@@ -290,7 +296,16 @@ func namedFact(v Value) Path {
 		}
 		p.Steps = append(p.Steps, step)
 	}
-	return p
+	return trustedApart(p)
+}
+
+// trustedApart is a path of PuppetDB's, which keeps what a certificate says as
+// the fact trusted, where we keep it.
+func trustedApart(p Path) Path {
+	if p.Field != "facts" || p.first() != "trusted" {
+		return p
+	}
+	return Path{Field: "trusted", Steps: p.Steps[1:]}
 }
 
 // aboutFact rewrites a condition on a row's value as one on the fact itself.

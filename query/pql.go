@@ -16,6 +16,9 @@ func (r *reader) parsePQL(text string) (*Query, error) {
 	if err := pqlDepth(tokens); err != nil {
 		return nil, err
 	}
+	if err := matchMistake(tokens); err != nil {
+		return nil, err
+	}
 	peek, err := lexer.Upgrade(&tokenReader{tokens})
 	if err != nil {
 		return nil, err
@@ -27,6 +30,9 @@ func (r *reader) parsePQL(text string) (*Query, error) {
 	p := &pqlReader{reader: r}
 	q, err := p.query(parsed)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.asked(q); err != nil {
 		return nil, err
 	}
 	out, err := r.lowerPDB(q)

@@ -144,6 +144,9 @@ func fieldLength(s string) int {
 		more := 0
 		switch s[n] {
 		case '.':
+			if more = matchLength(s[n:]); more > 0 {
+				break
+			}
 			if more = partLength(s[n+1:]); more > 0 {
 				more++
 			}

@@ -15,6 +15,12 @@ type Query struct {
 	// "facts", "fact_contents" or "resources", of which a node has many.
 	Entity string
 
+	// Kind is the entity that PQL and AST ask for, such as "inventory" or "facts";
+	// empty in other dialects. AnyState says that their text says itself which
+	// states of nodes it wants, instead of those that are alive.
+	Kind     string
+	AnyState bool
+
 	// Where is which rows of Entity to keep: a condition on "key", "path" and
 	// "element" as well as on the node. Filter then says which nodes have such a
 	// row. It is nil where a row is a node.
@@ -52,13 +58,23 @@ type Options struct {
 	Named      map[string]any
 	Positional []any
 
+	// Entity is what a condition in AST is about, OrderBy what PQL and AST are
+	// ordered by after what they say themselves; only Name and Desc count. They
+	// are for the clients of PuppetDB, which say so beside the query.
+	Entity  string // empty: inventory
+	OrderBy []Column
+
+	// Whole refuses PQL and AST about resources that are not said to be classes:
+	// who acts on the answer must not take a part for the whole.
+	Whole bool
+
 	Saved map[string]string // texts of @name, in any dialect
 	Live  bool              // functions over a live node may be used
 }
 
 // Parse reads a query. An error is a *[SyntaxError].
 func Parse(text string, o Options) (*Query, error) {
-	return (&reader{Options: o}).parse(text)
+	return (&reader{Options: o, trying: o.Whole}).parse(text)
 }
 
 // reader is one call of Parse. Nested saved queries share it, and with it the
@@ -71,6 +87,7 @@ type reader struct {
 	saved      []string // saved queries being read, outermost first
 	depth      int      // of brackets around the saved query being read
 	trying     bool     // no advice is wanted
+	anyState   bool     // the query says itself which states it wants
 }
 
 // parse tells the dialect and hands over to its front end.

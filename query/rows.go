@@ -34,9 +34,15 @@ func rowsOf(field string, doc *Document) []row {
 		for _, name := range sortedKeys(doc.Facts) {
 			rows = append(rows, row{key: name, value: doc.Facts[name]})
 		}
+		if len(doc.Trusted) > 0 {
+			rows = append(rows, row{key: "trusted", value: doc.Trusted})
+		}
 	case "contents":
 		for _, name := range sortedKeys(doc.Facts) {
 			rows = leaves(rows, name, []any{name}, doc.Facts[name])
+		}
+		if len(doc.Trusted) > 0 {
+			rows = leaves(rows, "trusted", []any{"trusted"}, doc.Trusted)
 		}
 	}
 	return rows

@@ -25,11 +25,7 @@ func (q *Query) arrange(groups []group) (names []string, rows [][]any) {
 	}
 	slices.SortStableFunc(groups, func(a, b group) int {
 		for _, c := range q.OrderBy {
-			order := compareValues(a.read(c.of(a)), b.read(c.of(b)))
-			if c.Desc {
-				order = -order
-			}
-			if order != 0 {
+			if order := q.Order(c, q.of(c, a), q.of(c, b)); order != 0 {
 				return order
 			}
 		}
@@ -42,7 +38,7 @@ func (q *Query) arrange(groups []group) (names []string, rows [][]any) {
 	for _, g := range groups {
 		values := make([]any, len(columns))
 		for i, c := range columns {
-			values[i] = c.of(g)
+			values[i] = q.of(c, g)
 		}
 		rows = append(rows, values)
 	}
@@ -74,6 +70,16 @@ func (q *Query) shown() []Column {
 	return []Column{node}
 }
 
+// Order compares two values of a column that q is ordered by. What is absent
+// comes last, either way. Text that is a number counts as one, unless the
+// dialect keeps the two apart.
+func (q *Query) Order(c Column, a, b any) int {
+	if a == nil || b == nil || !c.Desc {
+		return compareValues(q.read(a), q.read(b))
+	}
+	return compareValues(q.read(b), q.read(a))
+}
+
 // title is the name of a column.
 func (c Column) title() string {
 	switch {
@@ -88,18 +94,21 @@ func (c Column) title() string {
 // group is the rows that share the values grouped by; without grouping each
 // row is a group of its own.
 type group struct {
-	key   string // orders groups that nothing else orders
-	rows  []scope
-	typed bool // text is never a number
+	key  string // orders groups that nothing else orders
+	rows []scope
 
 	counted func(Column) any // instead of rows: what a column shows
 }
 
-// read is v as columns are ordered and summed: text that is a number counts as
-// one, unless the dialect keeps the two apart.
-func (g group) read(v any) any {
+// typed reports whether text is never a number in q's dialect.
+func (q *Query) typed() bool {
+	return slices.Contains([]Dialect{dialectPQL, dialectAST, dialectMongo}, q.Dialect)
+}
+
+// read is v as columns are ordered and summed.
+func (q *Query) read(v any) any {
 	text, ok := v.(string)
-	if !ok || g.typed || !parseDecimal(text).ok {
+	if !ok || q.typed() || !parseDecimal(text).ok {
 		return v
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -112,22 +121,22 @@ func (g group) read(v any) any {
 }
 
 func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
-	aggregated, typed := q.aggregated(), q.typed()
+	aggregated := q.aggregated()
 	var groups []group
 	at := map[string]int{}
 	if aggregated && len(q.GroupBy) == 0 {
-		groups, at["[]"] = append(groups, group{typed: typed}), 0
+		groups, at["[]"] = append(groups, group{}), 0
 	}
 	for row := range q.matching(docs, now) {
 		if !aggregated {
-			groups = append(groups, group{key: row.doc.Identity, rows: []scope{row}, typed: typed})
+			groups = append(groups, group{key: strings.ToLower(row.doc.Identity), rows: []scope{row}})
 			continue
 		}
 		key := groupKey(q.GroupBy, row)
 		i, ok := at[key]
 		if !ok {
 			i, at[key] = len(groups), len(groups)
-			groups = append(groups, group{key: key, typed: typed})
+			groups = append(groups, group{key: key})
 		}
 		groups[i].rows = append(groups[i].rows, row)
 	}
@@ -137,11 +146,6 @@ func (q *Query) groups(docs iter.Seq[*Document], now time.Time) []group {
 // aggregated reports whether rows are of groups, as opposed to single nodes.
 func (q *Query) aggregated() bool {
 	return len(q.GroupBy) > 0 || slices.ContainsFunc(q.Select, func(c Column) bool { return c.Func != "" })
-}
-
-// typed reports whether text is never a number.
-func (q *Query) typed() bool {
-	return slices.Contains([]Dialect{dialectPQL, dialectAST, dialectMongo}, q.Dialect)
 }
 
 // matching yields the rows that q selects.
@@ -181,7 +185,7 @@ func groupKey(by []Path, row scope) string {
 }
 
 // of is what a column shows of a group.
-func (c Column) of(g group) any {
+func (q *Query) of(c Column, g group) any {
 	if g.counted != nil {
 		return g.counted(c)
 	}
@@ -197,7 +201,7 @@ func (c Column) of(g group) any {
 	var values []any
 	for i := range g.rows {
 		if v := g.rows[i].value(c.Path); v != nil {
-			values = append(values, g.read(v))
+			values = append(values, q.read(v))
 		}
 	}
 	return aggregate(c.Func, values)

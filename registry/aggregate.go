@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -93,7 +94,7 @@ func (r *Registry) Count(ctx context.Context, d Discovery) (int, error) {
 // Facts describes every path of facts, over nodes in any state. It counts
 // different values, which takes the better part of a second in a large fleet.
 func (r *Registry) Facts() ([]index.Fact, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return nil, err
 	}
 	return r.table.index.Facts(), nil
@@ -102,7 +103,7 @@ func (r *Registry) Facts() ([]index.Fact, error) {
 // set is the nodes of nodes as the index has them. It is nil where the index
 // can not tell.
 func (r *Registry) set(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*index.Set, error) {
-	if d.Compiled || q.Sample > 0 || asksForState(q.Filter) {
+	if d.Compiled || q.Sample > 0 || asksForState(q.Filter) || r.direct.is() {
 		return nil, nil
 	}
 	filter := q.Filter
@@ -220,7 +221,7 @@ func (r *Registry) view(d Discovery, paths []query.Path) func(*Head) *query.Docu
 		d.shown(n).fill(doc, "")
 		return doc
 	}
-	if paths == nil || d.Compiled {
+	if paths == nil || d.Compiled || r.direct.is() {
 		return whole
 	}
 	reader := r.table.index.Reader(paths)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -46,7 +47,7 @@ const (
 // before then. The registry goes on meanwhile. [Registry.Restore] reads it,
 // whatever the store.
 func (r *Registry) Backup(ctx context.Context, w io.Writer) error {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return err
 	}
 	until := r.events.position()

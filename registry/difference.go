@@ -12,8 +12,8 @@ import (
 // not go back so far, or the node was not there. The error wraps [ErrNoNode]
 // for a node that is not there.
 func (r *Registry) Diff(ctx context.Context, id string, from time.Time) (changes []Change, since time.Time, err error) {
-	if _, ok := r.Node(id); !ok {
-		return nil, from, fmt.Errorf("comparing %s with itself: %w", quoted(id), ErrNoNode)
+	if _, err := r.Inspect(ctx, id); err != nil {
+		return nil, from, fmt.Errorf("comparing %s with itself: %w", quoted(id), err)
 	}
 	since = from
 	if first, _, err := r.eventBounds(ctx); err == nil && first > eventID(from) {

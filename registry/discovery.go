@@ -110,6 +110,14 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 	var found []*Head
 	parts, h := d.byState(q.Filter, now), r.clock()
 	for _, one := range parts {
+		if r.direct.is() {
+			some, err := r.searched(ctx, d, one, now, h)
+			if err != nil {
+				return nil, fmt.Errorf("searching the nodes: %w", err)
+			}
+			found = append(found, some...)
+			continue
+		}
 		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -196,19 +204,7 @@ func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func
 				keys[identity(n)] = values[0]
 			}
 		}
-		slices.SortStableFunc(nodes, func(a, b T) int {
-			x, hasX := keys[identity(a)]
-			y, hasY := keys[identity(b)]
-			switch {
-			case hasX != hasY && hasX: // nodes without a value come last, either way
-				return -1
-			case hasX != hasY:
-				return 1
-			case c.Desc:
-				return compareValues(y, x)
-			}
-			return compareValues(x, y)
-		})
+		slices.SortStableFunc(nodes, func(a, b T) int { return d.Query.Order(c, keys[identity(a)], keys[identity(b)]) })
 	}
 	return nodes
 }

@@ -29,7 +29,7 @@ func (r *Registry) nudge() {
 
 // startFollowing is called before the nodes are loaded.
 func (r *Registry) startFollowing(ctx context.Context) (err error) {
-	if r.shared == nil {
+	if r.shared == nil || r.direct.is() {
 		return nil
 	}
 	r.follows.since = r.conf.Now()
@@ -44,7 +44,7 @@ func (r *Registry) followOthers(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	if r.shared == nil || r.loadErr != nil {
+	if r.follows.follower == nil || r.loadErr != nil {
 		return
 	}
 	tick := time.NewTicker(r.conf.FollowEvery)

@@ -158,13 +158,13 @@ func TestHistoryTellsOfStates(t *testing.T) {
 		time.Sleep(15 * 24 * time.Hour)
 		say()
 		want := `00:00 db1 new
-00:30 db1 changed state:"active">"stale"
+00:35 db1 changed state:"active">"stale"
 01:00 db1 changed state:"stale">"active"
 01:00 db1 changed state:"active">"deactivated"
 01:00 db1 changed state:"deactivated">"active"
-01:30 db1 changed state:"active">"stale"
-01:00 db1 changed state:"stale">"expired"
-01:00 db1 gone
+01:35 db1 changed state:"active">"stale"
+01:05 db1 changed state:"stale">"expired"
+01:05 db1 gone
 01:00 db1 new
 `
 		if got := history(t, r, "db1", time.Time{}, time.Time{}); got != want {

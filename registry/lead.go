@@ -16,6 +16,9 @@ func (r *Registry) leads(ctx context.Context) bool {
 	if r.shared == nil {
 		return true
 	}
+	if r.direct.is() {
+		return false
+	}
 	r.life.mu.Lock()
 	standing := r.life.deaf || r.life.frozen
 	r.life.mu.Unlock()

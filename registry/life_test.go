@@ -11,13 +11,16 @@ import (
 	"muster/registry"
 )
 
-// living opens a registry whose clock is the one of the bubble.
+// living opens a registry whose clock is the one of the bubble. It returns a
+// second later, so that nothing which a test does at a round time coincides with
+// a sweep: which of two things that happen at one instant is first is not said.
 func living(t *testing.T, store registry.Store, l registry.Lifecycle) *registry.Registry {
 	t.Helper()
 	r, err := registry.Open(t.Context(), registry.Config{Store: store, Lifecycle: l, TouchEvery: 5 * time.Minute, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(time.Second)
 	return r
 }
 

@@ -37,9 +37,10 @@ const MaxRecord = 4 * MaxBody
 func (r *Registry) load(ctx context.Context) {
 	defer close(r.loaded)
 	t := newTable()
+	t.bare = r.direct.is()
 	err := r.startFollowing(ctx)
 	var nodes []*Head
-	if err == nil {
+	if err == nil && !t.bare {
 		nodes, err = r.readAll(ctx, t)
 	}
 	if err != nil {
@@ -51,6 +52,7 @@ func (r *Registry) load(ctx context.Context) {
 	if err := r.begin(ctx, nodes); err != nil {
 		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
 	}
+	r.count(ctx)
 }
 
 // readAll reads the nodes of the store, several at a time, and puts them into

@@ -63,6 +63,7 @@ func (m machine) unlike(o machine) (certain, perhaps bool) {
 
 // machines remembers who speaks as whom.
 type machines struct {
+	off    bool // which node has a machine's id is not remembered, since no memory holds all
 	mu     sync.Mutex
 	byID   map[string]Identity // who spoke first with a machine's id, or got it last as a new node
 	claims map[string][]claim  // by identity, where more than one machine spoke as it
@@ -114,7 +115,7 @@ func (m *machines) claimed(key string, old, next claim, interval time.Duration) 
 // that had it before.
 func (m *machines) knows(id Identity, facts map[string]any, isNew bool) (before Identity, had bool) {
 	machineID := machineOf(facts).id
-	if machineID == "" {
+	if machineID == "" || m.off {
 		return "", false
 	}
 	m.mu.Lock()

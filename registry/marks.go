@@ -115,6 +115,11 @@ func (r *Registry) markOnce(ctx context.Context, id Identity, doing string, chan
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
+	letGo, err := r.hold(ctx, id)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", doing, quoted(string(id)), err)
+	}
+	defer letGo()
 	n := r.table.node(id.Key())
 	if n == nil {
 		return fmt.Errorf("%s %s: %w", doing, quoted(string(id)), ErrNoNode)

@@ -28,7 +28,7 @@ type Names struct {
 
 // Names returns the names in use.
 func (r *Registry) Names() (Names, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return Names{}, err
 	}
 	names := r.table.index.Names
@@ -45,13 +45,16 @@ func (r *Registry) Names() (Names, error) {
 // them, and values, may be as of some seconds ago. Of many values only the most
 // frequent are there.
 func (r *Registry) Vocabulary() (query.Vocabulary, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return query.Vocabulary{}, err
 	}
 	return r.vocabulary(), nil
 }
 
 func (r *Registry) vocabulary() query.Vocabulary {
+	if r.direct.is() {
+		return query.Vocabulary{}
+	}
 	return query.Vocabulary{
 		Names:  func(kind string) map[string]int { return r.words.of(r.table.index, kind, r.conf.Now()) },
 		Values: func(path string) map[string]int { return r.words.values(r.table.index, path, r.conf.Now()) },

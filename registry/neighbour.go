@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"io"
@@ -19,7 +20,7 @@ type Wanted struct {
 // what tells one version from another: sections without what they say. The
 // form is that of a backup.
 func (r *Registry) Heads(ctx context.Context, w io.Writer) error {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return err
 	}
 	last := r.events.position()
@@ -29,7 +30,7 @@ func (r *Registry) Heads(ctx context.Context, w io.Writer) error {
 // Pass writes what a neighbour wants, in the form of a backup. The error is
 // [ErrNoHistory] if it wants events, and there are none.
 func (r *Registry) Pass(ctx context.Context, w io.Writer, want Wanted) error {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return err
 	}
 	l := lines{kind: kindBackup, level: gzip.BestSpeed, write: (*Head).node}

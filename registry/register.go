@@ -24,11 +24,7 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	if err := r.usable(); err != nil {
 		return Receipt{}, err
 	}
-	var receipt Receipt
-	err := untilCurrent(func() (err error) {
-		receipt, err = r.register(ctx, reg)
-		return err
-	})
+	receipt, err := r.register(ctx, reg)
 	if receipt.before != "" {
 		r.markRenamed(ctx, receipt.before, reg)
 	}
@@ -38,7 +34,15 @@ func (r *Registry) Register(ctx context.Context, reg Registration) (Receipt, err
 	return receipt, err
 }
 
-func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, error) {
+func (r *Registry) register(ctx context.Context, reg Registration) (receipt Receipt, err error) {
+	err = untilCurrent(func() (err error) {
+		receipt, err = r.registerOnce(ctx, reg)
+		return err
+	})
+	return receipt, err
+}
+
+func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt, error) {
 	now := r.conf.Now()
 	source := orDefault(reg.Source, Daemon)
 	r.redact.clean(&reg)
@@ -54,6 +58,11 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	lock := r.lockOf(id)
 	lock.Lock()
 	defer lock.Unlock()
+	letGo, err := r.hold(ctx, id)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", id, err)
+	}
+	defer letGo()
 
 	head := r.table.head(id.Key())
 	old := head.part(source)
@@ -82,7 +91,8 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 	case head != nil:
 		node = head.node()
 	}
-	changed := node.with(source, next)
+	changed := r.unrested(node, node.with(source, next), source, next)
+	receipt.Warnings = slices.Concat(changed.Sections[source].Warnings, receipt.Warnings[len(next.Warnings):])
 	if source.speaks() {
 		changed = changed.revived(next)
 	}
@@ -112,6 +122,7 @@ func (r *Registry) register(ctx context.Context, reg Registration) (Receipt, err
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
+	r.restless.same(beatKey{head.Identity.Key(), source})
 	return r.settle(ctx, head, r.touch(head, source, next), source, next, h)
 }
 
@@ -280,8 +291,11 @@ func (r *Registry) keepHouse(ctx context.Context) {
 			if leads {
 				r.tellMoved(ctx)
 				r.purge(ctx)
+			}
+			if leads || r.direct.is() {
 				r.trim(ctx)
 			}
+			r.count(ctx)
 			r.flush(ctx)
 			r.keepHearing(ctx)
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,11 @@ type Config struct {
 	// that is [Shared]; 0: 1 s.
 	FollowEvery time.Duration
 
+	// Direct keeps no nodes in memory: the store, which must be a [Searcher], is
+	// asked for each answer. What needs all nodes at once answers [ErrDirect],
+	// the states of nodes do not freeze, and nobody is forgotten.
+	Direct bool
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default()
 }
@@ -57,11 +63,13 @@ type Registry struct {
 	store    Store
 	shared   Shared // store, if it is; else nil
 	follows  following
+	direct   direct
 	rejected rejected
 	beats    beats
 	life     life
 	events   events
 	machines machines
+	restless restless
 	volatile volatility
 	printer  printer
 	redact   redactor
@@ -113,8 +121,8 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 	r := &Registry{conf: c, packer: packer, volatile: volatile, store: c.Store, loaded: make(chan struct{}), seed: maphash.MakeSeed()}
 	r.shared, _ = c.Store.(Shared)
 	r.follows.wake = make(chan struct{}, 1)
-	r.life.deaf = c.Deaf
-	if err := r.redact.configure(c.Redact); err != nil {
+	r.life.deaf, r.machines.off = c.Deaf, c.Direct
+	if err := cmp.Or(r.direct.open(&c), r.redact.configure(c.Redact)); err != nil {
 		return nil, errors.Join(err, c.Store.Close())
 	}
 	r.printer = printer{seed: r.seed, volatile: volatile}
@@ -138,7 +146,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 func (r *Registry) Ready(ctx context.Context) error {
 	select {
 	case <-r.loaded:
-		return r.loadErr
+		return cmp.Or(r.loadErr, r.direct.failed(r.conf.Now()))
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the nodes to be loaded: %w", context.Cause(ctx))
 	}
@@ -155,10 +163,14 @@ func (r *Registry) usable() error {
 }
 
 // Node returns one node, in whatever state it is. It finds none while the
-// store is still being read: see Ready.
+// store is still being read: see Ready. Where the store is asked for everything
+// it finds none either while that can not be read, which Ready then tells.
 func (r *Registry) Node(id string) (Node, bool) {
 	if r.usable() != nil {
 		return Node{}, false
+	}
+	if r.direct.is() {
+		return r.stored(id)
 	}
 	n := r.table.head(Identity(id).Key())
 	if n == nil {
@@ -221,6 +233,9 @@ func (r *Registry) Stats() Stats {
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()
 		s.Life = r.lifeStats()
+		if r.direct.is() {
+			s.Nodes = int(r.direct.nodes.Load())
+		}
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ type Restored struct {
 // events from before its own. What it has heard since stays. It reads the
 // backup twice, and changes nothing if that is not whole.
 func (r *Registry) Restore(ctx context.Context, backup io.ReadSeeker) (Restored, error) {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return Restored{}, err
 	}
 	b, err := openBackup(backup, kindBackup)

@@ -180,6 +180,7 @@ func (r *Registry) forget(ctx context.Context, id Identity, h *heard) bool {
 		return false
 	}
 	r.machines.forget(n.node())
+	r.restless.forget(id.Key())
 	r.conf.Log.Info("forgot a node that was silent for long", "node", id, "lastseen", n.LastSeen)
 	return true
 }

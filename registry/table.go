@@ -20,6 +20,7 @@ import (
 // Whoever changes one node does so one after the other (see Registry.Register).
 type table struct {
 	index *index.Index
+	bare  bool // there is no index: the registry is direct
 
 	mu       sync.RWMutex
 	byKey    map[string]*Head
@@ -73,9 +74,11 @@ func (t *table) fill(nodes []*Head) {
 // its times moved.
 func (t *table) put(n *Head, says *query.Document) {
 	t.place(n, says != nil)
-	if says != nil {
+	switch {
+	case t.bare:
+	case says != nil:
 		t.index.Put(says)
-	} else {
+	default:
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
 	}
 }
@@ -83,7 +86,7 @@ func (t *table) put(n *Head, says *query.Document) {
 // move is put for a node of which some facts have moved.
 func (t *table) move(n *Head, facts map[string]any) {
 	t.place(n, true)
-	if !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
+	if !t.bare && !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
 		t.index.Put(n.node().Document())
 	}
 }

@@ -13,8 +13,10 @@ func (r *Registry) Trust(ctx context.Context, reg Registration) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
-	if len(reg.Facts) == 0 && r.table.head(Identity(reg.Identity).Key()).part(Trusted) == nil {
-		return nil // there was nothing, and there is nothing
+	if len(reg.Facts) == 0 {
+		if auth, has, err := r.trustedBy(ctx, Identity(reg.Identity)); err != nil || !has || auth != reg.Auth {
+			return err // who has nothing to say does not gainsay others
+		}
 	}
 	_, err := r.register(ctx, Registration{
 		Identity: reg.Identity, Source: Trusted, Auth: reg.Auth, Sequence: reg.Sequence, Sent: reg.Sent, Facts: reg.Facts,
@@ -23,4 +25,24 @@ func (r *Registry) Trust(ctx context.Context, reg Registration) error {
 		return nil
 	}
 	return err
+}
+
+// trustedBy is how the trusted facts of a node are proven, if it has any.
+func (r *Registry) trustedBy(ctx context.Context, id Identity) (auth string, has bool, err error) {
+	if !r.direct.is() {
+		p := r.table.head(id.Key()).part(Trusted)
+		if p == nil {
+			return "", false, nil
+		}
+		return p.auth, true, nil
+	}
+	n, err := r.Inspect(ctx, string(id))
+	s := n.Sections[Trusted]
+	switch {
+	case errors.Is(err, ErrNoNode):
+		return "", false, nil
+	case err != nil || s == nil:
+		return "", false, err
+	}
+	return s.Auth, true, nil
 }

@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"cmp"
 	"strconv"
 	"strings"
-	"time"
 
 	"muster/query"
 )
@@ -86,55 +84,4 @@ func anys(list []string) []any {
 		out[i] = s
 	}
 	return out
-}
-
-// compareValues orders values of any kind: null, booleans, numbers, dates,
-// texts; lists and objects come last and are equal.
-func compareValues(a, b any) int {
-	if c := cmp.Compare(rank(a), rank(b)); c != 0 {
-		return c
-	}
-	switch a := a.(type) {
-	case bool:
-		b, _ := b.(bool)
-		switch {
-		case a == b:
-			return 0
-		case a:
-			return 1
-		}
-		return -1
-	case string:
-		b, _ := b.(string)
-		return strings.Compare(a, b)
-	case time.Time:
-		b, _ := b.(time.Time)
-		return a.Compare(b)
-	case int64:
-		if b, ok := b.(int64); ok {
-			return cmp.Compare(a, b)
-		}
-	}
-	x, isX := float(a)
-	y, isY := float(b)
-	if isX && isY {
-		return cmp.Compare(x, y)
-	}
-	return 0
-}
-
-func rank(v any) int {
-	switch v.(type) {
-	case nil:
-		return 0
-	case bool:
-		return 1
-	case time.Time:
-		return 3
-	case string:
-		return 4
-	case []any, map[string]any:
-		return 5
-	}
-	return 2
 }

@@ -100,7 +100,7 @@ func (s *events) tell(e Event) {
 // what happens from now on. A watcher that falls behind is given up: the error
 // is ErrSlow.
 func (r *Registry) Watch(ctx context.Context, d Discovery, after uint64, see func(Watched) error) error {
-	if err := r.usable(); err != nil {
+	if err := cmp.Or(r.usable(), r.needsMemory()); err != nil {
 		return err
 	}
 	d = d.complete()

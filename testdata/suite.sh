@@ -26,6 +26,8 @@ else
 fi
 [ -n "${MUSTER_MONGO:-}" ] || leftout+=("a real MongoDB: MUSTER_MONGO names none (FerretDB stands in)")
 
+leftout+=("a puppetserver, and Puppet 8: make peers runs them")
+
 race=yes
 command -v gcc >/dev/null || { race=no; leftout+=("the race detector: there is no C compiler"); }
 

@@ -26,13 +26,17 @@ var puppetNames = map[string]string{
 //
 //	{"certname":"db1","extensions":{"pp_role":"db","1.3.6.1.4.1.34380.1.2.1":"x"},"pp_role":"db"}
 //
-// A certificate without such extensions has none: nil.
+// Without such extensions it has none: nil. The role that muster itself reads, see
+// [RoleOf], is not among them.
 func TrustedFacts(cert *x509.Certificate) map[string]any {
 	extensions := map[string]any{}
 	facts := map[string]any{"certname": NameOf(cert), "extensions": extensions}
 	for _, ext := range cert.Extensions {
 		if len(ext.Id) <= len(puppetArc) || !ext.Id[:len(puppetArc)].Equal(puppetArc) {
 			continue
+		}
+		if ext.Id.Equal(roleOID) && strings.HasPrefix(extensionText(ext.Value), rolePrefix) {
+			continue // what muster's own certificates all say
 		}
 		name := ext.Id.String()
 		if short, known := puppetNames[strings.TrimPrefix(name, puppetArc.String()+".")]; known {

@@ -93,9 +93,7 @@ func (c *Command) factsField(s registry.Strict, key string) error {
 		trusted, _ := values[string(registry.Trusted)].(map[string]any)
 		delete(values, string(registry.Trusted))
 		facts.Facts = with(values, facts.Facts)
-		if trusted != nil {
-			c.say(registry.Trusted).Facts = trusted
-		}
+		facts.Trusted = trusted
 		return nil
 	case "environment":
 		environment, err := s.Text(key)

@@ -32,6 +32,7 @@ func TestOnServers(t *testing.T) {
 		t.Run("cuts", func(t *testing.T) { cuts(t, uri) })
 		t.Run("cluster", func(t *testing.T) { cluster(t, uri) })
 		t.Run("settled", func(t *testing.T) { settled(t, uri) })
+		t.Run("scripts", func(t *testing.T) { scripts(t, uri) })
 		t.Run("refusal", func(t *testing.T) { refusalIsInWords(t, uri) })
 		t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
 	})
@@ -40,6 +41,7 @@ func TestOnServers(t *testing.T) {
 			suite(t, uri, registrytest.Options{})
 			t.Run("cluster", func(t *testing.T) { cluster(t, uri) })
 			t.Run("settled", func(t *testing.T) { settled(t, uri) })
+			t.Run("scripts", func(t *testing.T) { scripts(t, uri) })
 			t.Run("old readers", func(t *testing.T) { oldReaders(t, uri) })
 		})
 	}

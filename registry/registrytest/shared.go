@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"muster/query"
 	"muster/registry"
 )
 
@@ -42,7 +43,7 @@ func (m *Member) reach() error {
 // Member returns another store of the cluster.
 func (c *Cluster) Member() *Member { return &Member{Cluster: c} }
 
-var _ registry.Shared = (*Member)(nil)
+var _ registry.Searcher = (*Member)(nil)
 
 // wrote notes that a node was written or deleted.
 func (c *Cluster) wrote(id registry.Identity) {
@@ -163,6 +164,20 @@ func (m *Member) Nodes(ctx context.Context, ids ...registry.Identity) ([]registr
 		return nil, err
 	}
 	return m.nodes(ctx, ids...)
+}
+
+// Search implements [registry.Searcher]: it hands over all nodes.
+func (m *Member) Search(ctx context.Context, _ query.Expr, _ time.Time, add func(registry.Node) error) error {
+	if err := m.reach(); err != nil {
+		return err
+	}
+	return m.Load(ctx, add)
+}
+
+// Count implements [registry.Searcher].
+func (m *Member) Count(ctx context.Context) (n int, err error) {
+	err = m.Search(ctx, nil, time.Time{}, func(registry.Node) error { n++; return nil })
+	return n, err
 }
 
 // Lead implements [registry.Shared].

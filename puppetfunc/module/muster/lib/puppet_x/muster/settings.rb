@@ -67,7 +67,7 @@ module PuppetX
 
       def address(server)
         uri = URI.parse(server.to_s)
-        return uri if uri.is_a?(URI::HTTP) && uri.host && uri.userinfo.nil?
+        return uri if uri.is_a?(URI::HTTP) && !uri.host.to_s.empty? && uri.userinfo.nil?
 
         raise URI::InvalidURIError
       rescue URI::InvalidURIError
