@@ -131,7 +131,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		found = append(found, some...)
 	}
 	if len(parts) > 1 {
-		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
+		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.key, b.key) })
 	}
 	return r.sample(d, found, q), nil
 }

@@ -24,6 +24,7 @@ type Head struct {
 	Deactivated *Deactivation
 	RenamedTo   string
 
+	key    string // of Identity
 	spoken spoken
 	parts  []part // of sections, in no order
 	packed []byte // a record; what is in the parts counts more than what it says
@@ -51,7 +52,7 @@ func (n *Node) Head() *Head {
 	h := &Head{
 		Identity: n.Identity, FirstSeen: n.FirstSeen, LastSeen: n.LastSeen, Collectives: n.Collectives, Auth: n.Auth,
 		Interval: n.Interval, Learnt: n.Learnt, Deactivated: n.Deactivated, RenamedTo: n.RenamedTo, spoken: n.spoken(),
-		parts: make([]part, 0, len(n.Sections)),
+		key: n.Identity.Key(), parts: make([]part, 0, len(n.Sections)),
 	}
 	for source, s := range n.Sections {
 		h.parts = append(h.parts, part{

@@ -122,12 +122,12 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 // writes only if it changes the node's state or disproves a mark.
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
+	r.restless.same(beatKey{head.Identity.Key(), source})
 	return r.settle(ctx, head, r.touch(head, source, next), source, next, h)
 }
 
 // settle sees to what follows when a node was touched.
 func (r *Registry) settle(ctx context.Context, head, touched *Head, source Source, next *Section, h *heard) error {
-	r.restless.same(beatKey{head.Identity.Key(), source})
 	if !source.speaks() {
 		return nil
 	}

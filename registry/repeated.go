@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 )
 
@@ -57,10 +58,16 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	next.learn(reg.Source, old, h)
 	receipt = Receipt{Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
 	if same {
-		return receipt, true, r.again(ctx, head, reg.Source, next, h)
+		err = r.again(ctx, head, reg.Source, next, h)
+	} else {
+		r.counts.unchanged.Add(1)
+		r.restless.same(beatKey{id.Key(), reg.Source})
+		err = r.settle(ctx, head, r.moves(head, *old, next, m), reg.Source, next, h)
 	}
-	r.counts.unchanged.Add(1)
-	return receipt, true, r.settle(ctx, head, r.moves(head, *old, next, m), reg.Source, next, h)
+	if errors.Is(err, ErrOvertaken) {
+		return Receipt{}, false, nil
+	}
+	return receipt, true, err
 }
 
 // moves moves the time stamps of a section, and the facts in it that have moved.

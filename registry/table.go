@@ -63,10 +63,10 @@ func (t *table) node(key string) *Node {
 func (t *table) fill(nodes []*Head) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	slices.SortFunc(nodes, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
+	slices.SortFunc(nodes, func(a, b *Head) int { return strings.Compare(a.key, b.key) })
 	t.sorted, t.byKey = nodes, make(map[string]*Head, len(nodes))
 	for _, n := range nodes {
-		t.byKey[n.Identity.Key()] = n
+		t.byKey[n.key] = n
 	}
 }
 
@@ -86,14 +86,14 @@ func (t *table) put(n *Head, says *query.Document) {
 // move is put for a node of which some facts have moved.
 func (t *table) move(n *Head, facts map[string]any) {
 	t.place(n, true)
-	if !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
+	if !t.bare && !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
 		t.index.Put(n.node().Document())
 	}
 }
 
 // place puts a node into the maps.
 func (t *table) place(n *Head, moved bool) {
-	key := n.Identity.Key()
+	key := n.key
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, found := t.find(key)
@@ -142,7 +142,7 @@ func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
 // find returns where a key is in sorted, or would be.
 func (t *table) find(key string) (int, bool) {
 	return slices.BinarySearchFunc(t.sorted, key, func(n *Head, key string) int {
-		return strings.Compare(n.Identity.Key(), key)
+		return strings.Compare(n.key, key)
 	})
 }
 
@@ -176,10 +176,10 @@ func (t *table) named(identities []string) []*Head {
 	at := 0 // most are wanted: going through all is quicker than looking up each
 	for _, name := range identities {
 		key := Identity(name).Key()
-		for at < len(t.sorted) && t.sorted[at].Identity.Key() < key {
+		for at < len(t.sorted) && t.sorted[at].key < key {
 			at++
 		}
-		if at < len(t.sorted) && t.sorted[at].Identity.Key() == key {
+		if at < len(t.sorted) && t.sorted[at].key == key {
 			nodes = append(nodes, t.sorted[at])
 		}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -95,6 +96,7 @@ func (f *fleet) aggregates(ctx context.Context, t *table) error {
 	few := registry.Discovery{Query: parse("os.family=Debian"), Limit: 100}
 	t.time("100 names of `os.family=Debian`, active and stale ones", 0, measured(func() { _, failed = f.registry.Find(ctx, few) }), 0)
 	t.time("all names, active and stale ones", 0, measured(func() { _, failed = f.registry.Find(ctx, registry.Discovery{}) }), 0)
-	t.time("facts with types and cardinality", 0, measured(func() { _, failed = f.registry.Facts() }), 0)
-	return failed
+	facts, err := once(1, func() error { _, err := f.registry.Facts(); return err })
+	t.time("facts with types and cardinality", 0, facts, 0)
+	return cmp.Or(failed, err)
 }
