@@ -34,6 +34,7 @@ lint: ## golangci-lint and staticcheck, at pinned versions
 
 docs: ## rewrite the generated documents
 	$(GO) run . reference > docs/cli.md
+	$(GO) run . reference --openapi > docs/openapi.json
 golden: ## rewrite golden files with what the code says now
 	$(GO) test $$(grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -n1 dirname | sort -u) -update
 

@@ -77,7 +77,7 @@ var ladder = map[string]room{
 // testOnly are modules that any test may import.
 var testOnly = []string{
 	"github.com/go-jose/go-jose/v4", "github.com/go-stomp/stomp/v3", "github.com/rogpeppe/go-internal",
-	"pgregory.net/rapid", "go.mongodb.org/mongo-driver/v2", "go.etcd.io/bbolt", "github.com/klauspost/compress",
+	"github.com/santhosh-tekuri/jsonschema/v6", "pgregory.net/rapid", "go.mongodb.org/mongo-driver/v2", "go.etcd.io/bbolt", "github.com/klauspost/compress",
 }
 
 // It reads the sources itself rather than asking go list, because go test

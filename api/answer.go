@@ -37,6 +37,7 @@ func write(c echo.Context, status int, contentType string, body []byte) error {
 		head.Set(echo.HeaderContentEncoding, "gzip")
 		body = serverOf(c).packers.pack(body)
 	}
+	head.Set(echo.HeaderContentType, contentType) // a handler may have announced what it could not send
 	head.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	return c.Blob(status, contentType, body)
 }

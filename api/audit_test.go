@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,11 +38,10 @@ func audited(t *testing.T, change func(*api.Config)) (w *world, path string, log
 
 func (w *world) do(method, path, body string, head http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	for k, v := range head {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, head)
 	out := httptest.NewRecorder()
 	w.ServeHTTP(out, r)
+	conforms(w.t, method, path, out.Code, out.Header().Get("Content-Type"), out.Body.Bytes())
 	return out
 }
 
@@ -228,7 +228,7 @@ func TestThreatT16JoinsFromOneAddress(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil)
 	defer w.close(t)
 	join := func(from string) int {
-		r := httptest.NewRequest("POST", "/v1/join", strings.NewReader("{}"))
+		r := httptest.NewRequest(http.MethodPost, "/v1/join", strings.NewReader("{}"))
 		r.RemoteAddr = from
 		out := httptest.NewRecorder()
 		w.ServeHTTP(out, r)

@@ -250,6 +250,7 @@ func send(t *testing.T, h *httptest.Server, method, path, body string, head http
 	if err != nil {
 		t.Fatal(err)
 	}
+	conforms(t, method, path, res.StatusCode, res.Header.Get("Content-Type"), text)
 	a := answer{status: res.StatusCode, text: string(text), head: res.Header}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && !strings.HasPrefix(a.text, "[") {
 		if err := json.Unmarshal(text, &a.body); err != nil {

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -89,10 +91,8 @@ func (g Grant) check(role Role) error {
 	if _, err := g.Scope.Sight(); err != nil {
 		return err
 	}
-	for _, c := range g.Scope.Collectives {
-		if c == "" {
-			return fmt.Errorf("a collective has no name")
-		}
+	if slices.Contains(g.Scope.Collectives, "") {
+		return errors.New("a collective has no name")
 	}
 	if len(g.For) > 0 && role != Forwarder {
 		return fmt.Errorf("only a forwarder speaks for others, not the role %s", role)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,13 +20,14 @@ import (
 )
 
 // ask sends a request to the handler itself: no client adds or unpacks anything.
-func ask(t interface{ Fatal(...any) }, s http.Handler, path string, head http.Header) *httptest.ResponseRecorder {
+func ask(t interface{ Fatalf(string, ...any) }, s http.Handler, path string, head http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, nil)
-	for k, v := range head {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, head)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
+	if w.Header().Get("Content-Encoding") == "" {
+		conforms(t, http.MethodGet, path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
+	}
 	return w
 }
 

@@ -78,6 +78,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/rejected", operate, 0, s.rejected},
 		{"POST", "/v1/join", anyone, maxCertify, s.join},
 		{"POST", "/v1/renew", anyone, maxCertify, s.renew},
+		{"GET", "/v1/openapi.json", known, 0, s.openapi},
 		{"GET", "/healthz", anyone, 0, s.healthz},
 		{"GET", "/readyz", anyone, 0, s.readyz},
 		{"GET", "/metrics", look, 0, s.metrics.serve},

@@ -196,6 +196,9 @@ func (v *view) Histogram(ctx context.Context, d registry.Discovery, path string)
 	return registry.NewValues(len(answer.Nodes), tally.Counts(), answer.Warnings), nil
 }
 
+// Vocabulary is that of what the scope shows.
+func (v *view) Vocabulary() (query.Vocabulary, error) { return v.server.vocabularyOf(v), nil }
+
 // scopedNames keeps the names of those who see some collectives only, until the
 // registry changes.
 type scopedNames struct {

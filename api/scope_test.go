@@ -27,6 +27,7 @@ type world struct {
 	registry *registry.Registry
 	tokens   *api.TokenStore
 	at       time.Time
+	t        failer
 }
 
 type failer interface {
@@ -36,7 +37,7 @@ type failer interface {
 }
 
 func newWorld(t failer, dir string, change func(*api.Config)) *world {
-	w := &world{at: now}
+	w := &world{at: now, t: t}
 	clock := func() time.Time { return w.at }
 	r, err := registry.Open(context.Background(), registry.Config{Now: clock, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -75,7 +76,7 @@ func (w *world) grant(t failer, role api.Role, g api.Grant) http.Header {
 	return http.Header{"Authorization": {"Bearer " + secret}, "X-Request-Id": {"same"}}
 }
 
-func (w *world) get(t interface{ Fatal(...any) }, path string, head http.Header) string {
+func (w *world) get(t failer, path string, head http.Header) string {
 	a := ask(t, w, path, head)
 	return fmt.Sprintf("%d %s %v", a.Code, a.Body.String(), a.Header())
 }
@@ -111,7 +112,7 @@ func TestThreatT11ReadersLearnNothingOfWhatTheyMayNotSee(t *testing.T) {
 			return scalar.Draw(t, label)
 		}
 		for i := range worlds {
-			w := newWorld(t, filepath.Join(dir), nil)
+			w := newWorld(t, dir, nil)
 			defer w.close(t)
 			worlds[i] = w
 			for turn := range 2 {
@@ -197,7 +198,7 @@ func TestScopesShowTheRest(t *testing.T) {
 			t.Errorf("%s answered a limited operator %d", path, a.Code)
 		}
 	}
-	r := httptest.NewRequest("POST", "/v1/nodes/n1/deactivate", nil)
+	r := httptest.NewRequest(http.MethodPost, "/v1/nodes/n1/deactivate", nil)
 	r.Header = operator
 	out := httptest.NewRecorder()
 	if w.ServeHTTP(out, r); out.Code != 404 {
@@ -250,7 +251,7 @@ func TestScopesOfWatchers(t *testing.T) {
 		tell("n1", "us", "web", 1)
 		h := httptest.NewServer(w)
 		defer h.Close()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", h.URL+"/v1/watch?q="+url.QueryEscape(q), nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/v1/watch?q="+url.QueryEscape(q), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

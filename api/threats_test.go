@@ -75,8 +75,8 @@ func (c *castle) bears(name string, role api.Role, g api.Grant) caller {
 	return caller{token: secret}
 }
 
-// send returns 0 where there is no handshake.
-func (c *castle) send(by caller, method, path, body string) (int, string) {
+// client talks to the server as somebody.
+func (c *castle) client(by caller) *http.Client {
 	c.t.Helper()
 	present := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		if by.cert == nil {
@@ -85,7 +85,15 @@ func (c *castle) send(by caller, method, path, body string) (int, string) {
 		return by.cert, nil
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.site.Roots(), GetClientCertificate: present}}
-	defer transport.CloseIdleConnections()
+	c.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// send returns 0 where there is no handshake.
+func (c *castle) send(by caller, method, path, body string) (int, string) {
+	c.t.Helper()
+	client := c.client(by)
+	defer client.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
@@ -93,7 +101,7 @@ func (c *castle) send(by caller, method, path, body string) (int, string) {
 	if by.token != "" {
 		r.Header.Set("Authorization", "Bearer "+by.token)
 	}
-	res, err := (&http.Client{Transport: transport}).Do(r)
+	res, err := client.Do(r)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -102,6 +110,7 @@ func (c *castle) send(by caller, method, path, body string) (int, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	conforms(c.t, method, path, res.StatusCode, res.Header.Get("Content-Type"), text)
 	return res.StatusCode, string(text)
 }
 

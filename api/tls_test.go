@@ -36,7 +36,7 @@ func newSite(t *testing.T) *site {
 }
 
 // client returns a certificate and its key.
-func (s *site) client(t *testing.T, g pki.Grant) tls.Certificate {
+func (s *site) client(t testing.TB, g pki.Grant) tls.Certificate {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *site) client(t *testing.T, g pki.Grant) tls.Certificate {
 }
 
 // serveTLS runs a server until the test ends, on the loopback port returned.
-func (s *site) serveTLS(t *testing.T, c api.Config) (url string) {
+func (s *site) serveTLS(t testing.TB, c api.Config) (url string) {
 	t.Helper()
 	server, err := s.IssueServer(pki.Grant{Name: "registry", Role: pki.RoleRegistry})
 	if err != nil {

@@ -9,19 +9,30 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"muster/api"
 )
 
 func (a *app) referenceCommand() *cobra.Command {
+	var openapi bool
 	cmd := &cobra.Command{
 		Use:   "reference",
 		Short: "print every command and flag as Markdown: docs/cli.md is made by it",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			writeReference(a.out, cmd.Root())
-			return nil
+			if !openapi {
+				writeReference(a.out, cmd.Root())
+				return nil
+			}
+			text, err := api.OpenAPI()
+			if err == nil {
+				_, err = a.out.Write(text)
+			}
+			return err
 		},
 	}
 	cmd.Hidden = true
+	cmd.Flags().BoolVar(&openapi, "openapi", false, "print the routes as OpenAPI instead: docs/openapi.json is made by it")
 	return cmd
 }
 

@@ -116,8 +116,8 @@ func (a *app) serve(ctx context.Context, c config) error {
 	}
 	withdraw, err := a.env.announce(r)
 	if err != nil {
-		s.close()
-		return err
+		log.Warn("this user's command line does not find the server by itself", "error", err)
+		withdraw = func() {}
 	}
 	defer withdraw()
 	a.greet(s)
@@ -160,7 +160,7 @@ func (a *app) runFileOf(s *site) (runFile, error) {
 	if s.stomp != nil {
 		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
 	}
-	if err := writePrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
+	if err := keepPrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
 		return r, fmt.Errorf("keeping the broker's passcode: %w", err)
 	}
 	return r, nil

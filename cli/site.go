@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -217,24 +216,6 @@ func (s *site) revoked(cert *x509.Certificate) bool {
 	return s.authority.IsRevoked(cert) || s.crl != nil && s.crl.IsRevoked(cert)
 }
 
-// keyPair loads the pair in a folder below dir, or issues one where there is
-// none or it ends soon.
-func (s *site) keyPair(folder, name string, role pki.Role) (*pki.KeyPair, error) {
-	dir := filepath.Join(s.dir, folder)
-	pair, err := pki.LoadKeyPair(dir)
-	if err == nil && !pair.Due(s.now()) {
-		return pair, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	pair, err = s.issue(name, role)
-	if err != nil {
-		return nil, err
-	}
-	return pair, pair.Save(dir)
-}
-
 // issue makes a key and its certificate.
 func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	key, err := pki.NewKey()
@@ -245,7 +226,7 @@ func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuing the certificate of %s: %w", name, err)
 	}
-	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: []*x509.Certificate{s.authority.Certificate()}}, nil
+	return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{cert}, CA: s.authority.Accepted()}, nil
 }
 
 // openTokens makes the administrator's token at the first start.
@@ -329,15 +310,12 @@ func (s *site) openServerCertificate() error {
 		s.serverCert = &pair
 		return nil
 	}
-	var hosts []string
-	if host, _, err := net.SplitHostPort(s.http.Addr().String()); err == nil && net.ParseIP(host) != nil && !net.ParseIP(host).IsUnspecified() {
-		hosts = append(hosts, host)
-	}
-	pair, err := s.authority.IssueServer(pki.Grant{Name: s.name, Role: pki.RoleRegistry, Hosts: hosts})
+	pair, err := s.serverPair()
 	if err != nil {
-		return fmt.Errorf("issuing the server's certificate: %w", err)
+		return err
 	}
-	s.serverCert = &pair
+	shown := pair.TLS()
+	s.serverCert = &shown
 	return nil
 }
 

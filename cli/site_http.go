@@ -100,7 +100,7 @@ func (j joiner) answer(cert *x509.Certificate, err error) (pki.JoinAnswer, error
 		return pki.JoinAnswer{}, err
 	}
 	answer := pki.JoinAnswer{
-		Certificate: pemOf(cert), CA: pemOf(j.authority.Certificate()),
+		Certificate: pemOf(cert), CA: pemOf(j.authority.Accepted()...),
 		Brokers: j.brokerURIs, Collective: j.collectives[0], Interval: int(agent.DefaultInterval.Seconds()),
 	}
 	if j.stomp != nil { // a foreign broker's login is the site's to hand out
@@ -110,8 +110,12 @@ func (j joiner) answer(cert *x509.Certificate, err error) (pki.JoinAnswer, error
 	return answer, nil
 }
 
-func pemOf(cert *x509.Certificate) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+func pemOf(certs ...*x509.Certificate) string {
+	var text strings.Builder
+	for _, cert := range certs {
+		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	}
+	return text.String()
 }
 
 // baseURL is the address at which this site answers HTTP.

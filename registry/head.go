@@ -25,6 +25,7 @@ type Head struct {
 	RenamedTo   string
 
 	key    string // of Identity
+	spoken spoken
 	parts  []part // of sections, in no order
 	packed []byte // a record; what is in the parts counts more than what it says
 	packer *pack.Packer
@@ -50,7 +51,7 @@ type part struct {
 func (n *Node) Head() *Head {
 	h := &Head{
 		Identity: n.Identity, FirstSeen: n.FirstSeen, LastSeen: n.LastSeen, Collectives: n.Collectives, Auth: n.Auth,
-		Interval: n.Interval, Learnt: n.Learnt, Deactivated: n.Deactivated, RenamedTo: n.RenamedTo,
+		Interval: n.Interval, Learnt: n.Learnt, Deactivated: n.Deactivated, RenamedTo: n.RenamedTo, spoken: n.spoken(),
 		key: n.Identity.Key(), parts: make([]part, 0, len(n.Sections)),
 	}
 	for source, s := range n.Sections {

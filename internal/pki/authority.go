@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +36,7 @@ const (
 type Authority struct {
 	dir    string // empty: nothing is kept
 	cert   *x509.Certificate
+	others []*x509.Certificate // accepted beside it, while one CA follows another
 	key    crypto.Signer
 	now    func() time.Time
 	mu     sync.Mutex // held with the lock file
@@ -102,7 +105,7 @@ func LoadAuthority(dir string, now func() time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the CA: %s: %w", a.path("ca.pem"), err)
 	}
-	a.cert = certs[0]
+	a.cert, a.others = certs[0], certs[1:]
 	text, err = os.ReadFile(a.path("ca.key"))
 	if errors.Is(err, fs.ErrNotExist) { // with its certificate there, this is damage, not absence
 		return nil, fmt.Errorf("load the CA: in %s lies a CA's certificate without its key", dir)
@@ -186,9 +189,22 @@ func (a *Authority) Certificate() *x509.Certificate { return a.cert }
 // Fingerprint is the SHA-256 of the CA's certificate, as join lines hold it.
 func (a *Authority) Fingerprint() string { return Fingerprint(a.cert) }
 
-// Roots returns a new pool with the CA's certificate in it.
+// Accepted are the CAs whose certificates are good here: this one, which signs,
+// and the others in ca.pem, from before it or for after it.
+func (a *Authority) Accepted() []*x509.Certificate {
+	return append([]*x509.Certificate{a.cert}, a.others...)
+}
+
+// issued reports whether a certificate is from one of those CAs, as it says.
+func (a *Authority) issued(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(a.Accepted(), func(ca *x509.Certificate) bool { return bytes.Equal(cert.RawIssuer, ca.RawSubject) })
+}
+
+// Roots returns a new pool with the certificates of the CAs in it.
 func (a *Authority) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
+	for _, ca := range a.Accepted() {
+		pool.AddCert(ca)
+	}
 	return pool
 }

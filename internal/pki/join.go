@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"muster/internal/durable"
@@ -55,7 +56,7 @@ func join(ctx context.Context, line JoinLine, identity, dir string) (*KeyPair, e
 	if err := post(ctx, pinned(line), line.Address+"/v1/join", request, &answer); err != nil {
 		return nil, err
 	}
-	p, err := line.accept(answer, key, name)
+	p, err := line.accept(answer, key, name, false)
 	if err != nil || dir == "" {
 		return p, err
 	}
@@ -91,12 +92,19 @@ func joinKey(dir string) (crypto.Signer, error) {
 
 // accept checks an answer: the CA is the one that the line names, and the
 // certificate is its, for our key and our name.
-func (l JoinLine) accept(answer JoinAnswer, key crypto.Signer, name string) (*KeyPair, error) {
+//
+// Where the line is all that proves who answers, the CA is the first one of the
+// answer and no other is believed: who sits between could have put it there. An
+// answer that is proven by itself may name those that are to come.
+func (l JoinLine) accept(answer JoinAnswer, key crypto.Signer, name string, proven bool) (*KeyPair, error) {
 	ca, err := decodeCertificates([]byte(answer.CA))
 	if err != nil {
 		return nil, fmt.Errorf("the answer's CA: %w", err)
 	}
-	if !l.fits(ca[0].Raw) {
+	if !proven {
+		ca = ca[:1]
+	}
+	if !slices.ContainsFunc(ca, func(cert *x509.Certificate) bool { return l.fits(cert.Raw) }) {
 		return nil, fmt.Errorf("the answer's CA has the fingerprint %s, the join line says %s: this is another registry, or somebody between", Fingerprint(ca[0]), l.Fingerprint)
 	}
 	chain, err := decodeCertificates([]byte(answer.Certificate))
@@ -104,7 +112,7 @@ func (l JoinLine) accept(answer JoinAnswer, key crypto.Signer, name string) (*Ke
 		return nil, fmt.Errorf("the answer's certificate: %w", err)
 	}
 	p := &KeyPair{
-		Key: key, Chain: chain, CA: ca[:1],
+		Key: key, Chain: chain, CA: ca,
 		Site: Site{
 			Server: l.Address, Brokers: answer.Brokers, Login: answer.Login, Passcode: answer.Passcode,
 			Collective: answer.Collective, Interval: time.Duration(answer.Interval) * time.Second,

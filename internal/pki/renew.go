@@ -12,6 +12,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,7 +83,10 @@ func (a *Authority) Renew(r RenewRequest) (*x509.Certificate, error) {
 // proves reports an error unless r proves that it comes from the holder of a
 // certificate that this CA issued and that is valid.
 func (a *Authority) proves(cert *x509.Certificate, r RenewRequest, now time.Time) error {
-	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || cert.IsCA || cert.CheckSignatureFrom(a.cert) != nil {
+	signed := func(ca *x509.Certificate) bool {
+		return bytes.Equal(cert.RawIssuer, ca.RawSubject) && cert.CheckSignatureFrom(ca) == nil
+	}
+	if cert.IsCA || !slices.ContainsFunc(a.Accepted(), signed) {
 		return errors.New("it is not from this CA")
 	}
 	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
@@ -135,7 +140,12 @@ func (p *KeyPair) renew(ctx context.Context, now time.Time) (*KeyPair, error) {
 		return nil, err
 	}
 	line := JoinLine{Address: p.Site.Server, Fingerprint: Fingerprint(p.CA[0])}
-	fresh, err := line.accept(answer, p.Key, p.Name())
+	for _, ca := range p.CA { // any that is believed will do
+		if known := Fingerprint(ca); strings.Contains(answer.CA, string(encodeCertificates(ca))) {
+			line.Fingerprint = known
+		}
+	}
+	fresh, err := line.accept(answer, p.Key, p.Name(), strings.HasPrefix(p.Site.Server, "https://"))
 	if err == nil && fresh.Role() != p.Role() {
 		err = fmt.Errorf("the answer's certificate has the role %s", fresh.Role())
 	}

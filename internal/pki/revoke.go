@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -67,7 +66,7 @@ func (a *Authority) revoke(entries []Issued) error {
 // by another process. Certificates of other CAs are not its business. If the
 // list can not be read, what was last read of it holds.
 func (a *Authority) IsRevoked(cert *x509.Certificate) bool {
-	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) {
+	if !a.issued(cert) {
 		return false
 	}
 	_ = a.ledger.refresh() // see above
