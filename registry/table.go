@@ -27,7 +27,11 @@ type table struct {
 	sorted   []*Head       // by key
 	places   []index.Place // of sorted in the index
 	revision uint64
+	lists    map[string][]string // of collectives, since many nodes are in the same
 }
+
+// maxLists is how many lists are shared at most.
+const maxLists = 10_000
 
 func newTable() *table {
 	t := &table{byKey: map[string]*Head{}}
@@ -73,6 +77,7 @@ func (t *table) fill(nodes []placed) {
 	slices.SortFunc(nodes, func(a, b placed) int { return strings.Compare(a.head.key, b.head.key) })
 	t.sorted, t.places, t.byKey = make([]*Head, len(nodes)), make([]index.Place, len(nodes)), make(map[string]*Head, len(nodes))
 	for i, n := range nodes {
+		n.head.Collectives = t.shared(n.head.Collectives)
 		t.sorted[i], t.places[i], t.byKey[n.head.key] = n.head, n.place, n.head
 	}
 }
@@ -116,6 +121,7 @@ func (t *table) place(n *Head, moved bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, found := t.find(key)
+	n.Collectives = t.shared(n.Collectives)
 	if found {
 		t.sorted[i] = n
 	} else {
@@ -127,6 +133,19 @@ func (t *table) place(n *Head, moved bool) bool {
 		t.revision++
 	}
 	return found
+}
+
+// shared returns a list that is equal to another, and is kept once for all nodes.
+func (t *table) shared(list []string) []string {
+	key := strings.Join(list, "\x00")
+	if known, ok := t.lists[key]; ok {
+		return known
+	}
+	if t.lists == nil || len(t.lists) >= maxLists {
+		t.lists = map[string][]string{}
+	}
+	t.lists[key] = list
+	return list
 }
 
 // remove takes a node out.
