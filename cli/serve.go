@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,12 +60,6 @@ which a node joins. Off loopback it answers over TLS only.`,
 	return cmd
 }
 
-// garbage is how much of the memory in use there may be in garbage, in percent,
-// before it is collected; GOGC says otherwise. Nodes lie in memory for as long as
-// they live, mostly in pieces without pointers that cost the collector nothing:
-// with Go's usual 100 a large fleet would take twice the memory for little time.
-const garbage = 25
-
 // override lets a flag that was given win over the settings.
 func override(setting *string, flag string) {
 	if flag != "" {
@@ -76,9 +69,6 @@ func override(setting *string, flag string) {
 
 func (a *app) serve(ctx context.Context, c config) error {
 	log := a.logger(slog.LevelInfo)
-	if a.env.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(garbage))
-	}
 	if c.Serve.Listen == "" {
 		c.Serve.Listen = defaultListen
 	}
@@ -103,7 +93,7 @@ func (a *app) serve(ctx context.Context, c config) error {
 		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), audit: c.Serve.Audit, rate: c.Serve.Rate,
 		insecure: namesOf(c.weaknesses()), notify: systemd.Manager(a.env.Getenv), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
-		name: "registry", now: a.env.Now, log: log,
+		name: "registry", now: a.env.Now, log: log, tidy: a.env.Getenv("GOGC") == "",
 	})
 	if err != nil {
 		return err

@@ -24,9 +24,14 @@ type table struct {
 
 	mu       sync.RWMutex
 	byKey    map[string]*Head
-	sorted   []*Head // by key
+	sorted   []*Head       // by key
+	places   []index.Place // of sorted in the index
 	revision uint64
+	lists    map[string][]string // of collectives, since many nodes are in the same
 }
+
+// maxLists is how many lists are shared at most.
+const maxLists = 10_000
 
 func newTable() *table {
 	t := &table{byKey: map[string]*Head{}}
@@ -59,25 +64,35 @@ func (t *table) node(key string) *Node {
 	return h.node()
 }
 
+// placed is a node that the index has.
+type placed struct {
+	head  *Head
+	place index.Place
+}
+
 // fill adds the nodes of an empty table, which the index has already.
-func (t *table) fill(nodes []*Head) {
+func (t *table) fill(nodes []placed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	slices.SortFunc(nodes, func(a, b *Head) int { return strings.Compare(a.key, b.key) })
-	t.sorted, t.byKey = nodes, make(map[string]*Head, len(nodes))
-	for _, n := range nodes {
-		t.byKey[n.key] = n
+	slices.SortFunc(nodes, func(a, b placed) int { return strings.Compare(a.head.key, b.head.key) })
+	t.sorted, t.places, t.byKey = make([]*Head, len(nodes)), make([]index.Place, len(nodes)), make(map[string]*Head, len(nodes))
+	for i, n := range nodes {
+		n.head.Collectives = t.shared(n.head.Collectives)
+		t.sorted[i], t.places[i], t.byKey[n.head.key] = n.head, n.place, n.head
 	}
 }
 
 // put adds a node or replaces it. Nil for what it says means that no more than
 // its times moved.
 func (t *table) put(n *Head, says *query.Document) {
-	t.place(n, says != nil)
+	known := t.place(n, says != nil)
 	switch {
 	case t.bare:
 	case says != nil:
-		t.index.Put(says)
+		at := t.index.Put(says)
+		if !known {
+			t.settle(n.key, at)
+		}
 	default:
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
 	}
@@ -91,21 +106,46 @@ func (t *table) move(n *Head, facts map[string]any) {
 	}
 }
 
-// place puts a node into the maps.
-func (t *table) place(n *Head, moved bool) {
+// settle notes where the index has a node.
+func (t *table) settle(key string, at index.Place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i, found := t.find(key); found {
+		t.places[i] = at
+	}
+}
+
+// place puts a node into the maps, and reports whether it was there.
+func (t *table) place(n *Head, moved bool) bool {
 	key := n.key
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, found := t.find(key)
+	n.Collectives = t.shared(n.Collectives)
 	if found {
 		t.sorted[i] = n
 	} else {
 		t.sorted = slices.Insert(t.sorted, i, n)
+		t.places = slices.Insert(t.places, i, index.Place{}) // the index has it soon: see settle
 	}
 	t.byKey[key] = n
 	if moved {
 		t.revision++
 	}
+	return found
+}
+
+// shared returns a list that is equal to another, and is kept once for all nodes.
+func (t *table) shared(list []string) []string {
+	key := strings.Join(list, "\x00")
+	if known, ok := t.lists[key]; ok {
+		return known
+	}
+	if t.lists == nil || len(t.lists) >= maxLists {
+		t.lists = map[string][]string{}
+	}
+	t.lists[key] = list
+	return list
 }
 
 // remove takes a node out.
@@ -116,7 +156,7 @@ func (t *table) remove(key string) {
 		t.mu.Unlock()
 		return
 	}
-	t.sorted = slices.Delete(t.sorted, i, i+1)
+	t.sorted, t.places = slices.Delete(t.sorted, i, i+1), slices.Delete(t.places, i, i+1)
 	delete(t.byKey, key)
 	t.revision++
 	t.mu.Unlock()
@@ -156,34 +196,37 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	return t.named(set.Identities()), nil
-}
-
-// named returns nodes by their identities, which are sorted as nodes are. Those
-// that have just gone are left out.
-func (t *table) named(identities []string) []*Head {
-	nodes := make([]*Head, 0, len(identities))
+	nodes, few := t.few(set)
+	if few {
+		return nodes, nil
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if len(identities)*8 < len(t.sorted) {
-		for _, name := range identities {
-			if n := t.byKey[Identity(name).Key()]; n != nil {
-				nodes = append(nodes, n)
-			}
-		}
-		return nodes
-	}
-	at := 0 // most are wanted: going through all is quicker than looking up each
-	for _, name := range identities {
-		key := Identity(name).Key()
-		for at < len(t.sorted) && t.sorted[at].key < key {
-			at++
-		}
-		if at < len(t.sorted) && t.sorted[at].key == key {
-			nodes = append(nodes, t.sorted[at])
+	for i, at := range t.places {
+		if set.Holds(at) {
+			nodes = append(nodes, t.sorted[i])
 		}
 	}
-	return nodes
+	return nodes, nil
+}
+
+// few returns the nodes of a set that has so few of them that to look up each is
+// quicker than to go through all.
+func (t *table) few(set *index.Set) (nodes []*Head, few bool) {
+	n := set.Len()
+	nodes = make([]*Head, 0, n)
+	if all, _ := t.state(); n*32 > all {
+		return nodes, false
+	}
+	names := set.Identities()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, name := range names {
+		if n := t.byKey[Identity(name).Key()]; n != nil { // else it has just gone
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes, true
 }
 
 // asksForState reports whether e asks for what only time changes.

@@ -62,7 +62,7 @@ func (s *shard) place(key string) int {
 	return at
 }
 
-func (s *shard) put(doc *query.Document) {
+func (s *shard) put(doc *query.Document) (slot uint32) {
 	key := keyOf(doc.Identity)
 	slot, known := s.find(key)
 	if !known {
@@ -86,6 +86,7 @@ func (s *shard) put(doc *query.Document) {
 	s.collectives.put(slot, doc.Collectives)
 	s.word(&s.auth, slot, doc.Auth)
 	s.touch(slot, doc.State, doc.Seen)
+	return slot
 }
 
 func (s *shard) putFacts(slot uint32, facts map[string]any, seen time.Time) bool {
