@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -220,7 +221,7 @@ func (r Receiver) registration(m wire.Opened, proven registry.Registration) (reg
 	}
 	reg := proven
 	reg.Interval, reg.Facts, reg.Classes, reg.Agents, reg.Collectives = said.Interval, said.Facts, said.Classes, said.Agents, said.Collectives
-	reg.Warnings = append(said.Warnings, proven.Warnings...)
+	reg.Warnings = slices.Concat(said.Warnings, proven.Warnings)
 	return reg, nil
 }
 

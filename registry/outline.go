@@ -18,6 +18,10 @@ type outline struct {
 	marks []uint64 // of the values of facts, in the same order; then of what is stable in those that move
 }
 
+// maxOutline is of how many top-level facts an outline is kept: of more it would
+// take more than it saves.
+const maxOutline = 1000
+
 // member is a fact in a body.
 type member struct {
 	name string
@@ -82,7 +86,7 @@ func (c *cursor) raw() (string, bool) {
 // has one.
 func (r *Registry) outlined(body []byte, s *Section) {
 	rest, facts, ok := r.apart(body)
-	if !ok {
+	if !ok || len(facts) > maxOutline || len(s.Warnings) > 0 {
 		return
 	}
 	o := &outline{rest: rest, names: 1, marks: make([]uint64, 0, len(facts)+8)}
