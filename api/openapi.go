@@ -39,6 +39,10 @@ type operation struct {
 // theirs are the routes that speak as PuppetDB does: its documents hold.
 var theirs = []string{"/pdb/", "/status/"}
 
+func (r route) isTheirs() bool {
+	return slices.ContainsFunc(theirs, func(prefix string) bool { return strings.HasPrefix(r.path, prefix) })
+}
+
 // OpenAPI returns the document that describes every route, in OpenAPI 3.1. The
 // error names a route of which shapes.json says nothing, or the other way round.
 func OpenAPI() ([]byte, error) {
@@ -57,8 +61,8 @@ func openAPI(table []route) ([]byte, error) {
 		switch {
 		case ok:
 			delete(known.Operations, r.name())
-		case slices.ContainsFunc(theirs, func(prefix string) bool { return strings.HasPrefix(r.path, prefix) }):
-			op = operation{About: "As PuppetDB has it.", Types: []string{echo.MIMEApplicationJSON}, Answer: map[string]any{}, Answers: map[string]any{"5XX": map[string]any{}}, BodyType: echo.MIMEApplicationJSON}
+		case r.isTheirs():
+			op = operation{About: "As PuppetDB has it; a failure is a sentence.", Types: []string{echo.MIMEApplicationJSON}, Answer: map[string]any{}, Answers: map[string]any{"4XX": map[string]any{}, "5XX": map[string]any{}}, BodyType: echo.MIMEApplicationJSON}
 			if r.body > 0 {
 				op.Body = map[string]any{}
 			}
@@ -117,8 +121,12 @@ func (r route) described(op operation) map[string]any {
 	answers := map[string]any{"4XX": failure, "5XX": failure}
 	maps.Copy(answers, op.Answers)
 	responses := map[string]any{"200": answerOf("what was asked for", op.Answer, op.Types)}
+	kinds := []string{echo.MIMEApplicationJSON}
+	if r.isTheirs() {
+		kinds = append(kinds, echo.MIMETextPlain)
+	}
 	for status, schema := range answers {
-		responses[status] = answerOf("what went wrong, or only in part", schema, []string{echo.MIMEApplicationJSON})
+		responses[status] = answerOf("what went wrong, or only in part", schema, kinds)
 	}
 	if taggedRoutes[r.path] && r.method == http.MethodGet {
 		responses["304"] = map[string]any{"description": "the asker has the answer (If-None-Match)"}
