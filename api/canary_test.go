@@ -94,7 +94,7 @@ func TestThreatT11CanariesAreNowhere(t *testing.T) {
 
 	var seen locked
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	defer cancel() // before the server closes, which waits for the watcher
 	var watching sync.WaitGroup
 	watching.Go(func() { watchInto(ctx, h.URL+"/v1/watch?q=turn%3E%3D0", admin, &seen) })
 	sendCanaries(t, h, admin, puppet, node)

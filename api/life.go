@@ -101,7 +101,11 @@ func (s *Server) thaw(c echo.Context) error {
 // standing are the alarms of the lifecycle.
 func (s *Server) standing() []string {
 	warnings := []string{}
-	life := s.Registry.Stats().Life
+	stats := s.Registry.Stats()
+	life := stats.Life
+	if !stats.UnstoredSince.IsZero() {
+		warnings = append(warnings, "nothing can be stored since "+stats.UnstoredSince.UTC().Format(time.RFC3339)+": "+stats.Unstored)
+	}
 	if !life.DeafSince.IsZero() {
 		warnings = append(warnings, "the registry can not hear its nodes since "+life.DeafSince.UTC().Format(time.RFC3339))
 	}

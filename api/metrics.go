@@ -58,6 +58,7 @@ type collector struct {
 	redacted                             *prometheus.Desc
 
 	alarm, overdue, colliding, forgotten, held, slow *prometheus.Desc
+	unstored                                         *prometheus.Desc
 }
 
 func newCollector(r Registry) *collector {
@@ -71,6 +72,7 @@ func newCollector(r Registry) *collector {
 
 		redacted: prometheus.NewDesc("muster_facts_redacted_total", "Values of facts that looked like secrets, by what showed it: name or value.", []string{"by"}, nil),
 
+		unstored: prometheus.NewDesc("muster_store_fails", "1 while nothing can be stored, because the disk is full for example.", nil, nil),
 		alarm: prometheus.NewDesc("muster_states_stand_still",
 			"1 while nodes do not grow older: deaf, the registry can not hear them; frozen, too many fell silent at once.", []string{"why"}, nil),
 		overdue:   prometheus.NewDesc("muster_nodes_overdue", "Nodes that are about to change state.", nil, nil),
@@ -84,7 +86,7 @@ func newCollector(r Registry) *collector {
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.ready, c.nodes, c.registrations, c.refused, c.redacted, c.alarm, c.overdue, c.colliding, c.forgotten, c.held, c.slow,
+		c.ready, c.nodes, c.registrations, c.refused, c.redacted, c.alarm, c.overdue, c.colliding, c.forgotten, c.held, c.slow, c.unstored,
 	} {
 		out <- d
 	}
@@ -108,6 +110,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.registrations, stats.Unchanged, "unchanged")
 	counter(c.registrations, stats.Failed, "failed")
 	counter(c.registrations, refused, "refused")
+	unstored := 0.0
+	if !stats.UnstoredSince.IsZero() {
+		unstored = 1
+	}
+	out <- prometheus.MustNewConstMetric(c.unstored, prometheus.GaugeValue, unstored)
 	c.collectLife(out, stats.Life)
 	c.collectNodes(out)
 }

@@ -18,7 +18,7 @@ import (
 type described struct {
 	registry.Count
 	Types  []string `json:"types,omitempty"`  // null, boolean, number, text, date, list, object; those of most nodes first
-	Values int      `json:"values,omitempty"` // different ones
+	Values int      `json:"values,omitempty"` // different ones; [index.MaxValues] stands for more
 }
 
 // facts lists the paths of facts in use, over nodes in any state.

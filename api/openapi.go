@@ -39,10 +39,6 @@ type operation struct {
 // theirs are the routes that speak as PuppetDB does: its documents hold.
 var theirs = []string{"/pdb/", "/status/"}
 
-func (r route) isTheirs() bool {
-	return slices.ContainsFunc(theirs, func(prefix string) bool { return strings.HasPrefix(r.path, prefix) })
-}
-
 // OpenAPI returns the document that describes every route, in OpenAPI 3.1. The
 // error names a route of which shapes.json says nothing, or the other way round.
 func OpenAPI() ([]byte, error) {
@@ -61,8 +57,8 @@ func openAPI(table []route) ([]byte, error) {
 		switch {
 		case ok:
 			delete(known.Operations, r.name())
-		case r.isTheirs():
-			op = operation{About: "As PuppetDB has it; a failure is a sentence.", Types: []string{echo.MIMEApplicationJSON}, Answer: map[string]any{}, Answers: map[string]any{"4XX": map[string]any{}, "5XX": map[string]any{}}, BodyType: echo.MIMEApplicationJSON}
+		case slices.ContainsFunc(theirs, func(prefix string) bool { return strings.HasPrefix(r.path, prefix) }):
+			op = operation{About: "As PuppetDB has it.", Types: []string{echo.MIMEApplicationJSON}, Answer: map[string]any{}, Answers: map[string]any{"5XX": map[string]any{}}, BodyType: echo.MIMEApplicationJSON}
 			if r.body > 0 {
 				op.Body = map[string]any{}
 			}
@@ -117,14 +113,13 @@ func templated(path string) string {
 
 // described is a route as an operation of the document.
 func (r route) described(op operation) map[string]any {
-	failure := map[string]any{"$ref": "#/components/schemas/Error"}
+	failure, kinds := map[string]any{"$ref": "#/components/schemas/Error"}, []string{echo.MIMEApplicationJSON}
+	if strings.HasPrefix(r.path, pdbPath) { // JSON only says that there is no such node
+		failure, kinds = map[string]any{}, append(kinds, echo.MIMETextPlain)
+	}
 	answers := map[string]any{"4XX": failure, "5XX": failure}
 	maps.Copy(answers, op.Answers)
 	responses := map[string]any{"200": answerOf("what was asked for", op.Answer, op.Types)}
-	kinds := []string{echo.MIMEApplicationJSON}
-	if r.isTheirs() {
-		kinds = append(kinds, echo.MIMETextPlain)
-	}
 	for status, schema := range answers {
 		responses[status] = answerOf("what went wrong, or only in part", schema, kinds)
 	}

@@ -3,8 +3,10 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"muster/api"
+	"muster/registry"
 )
 
 // asked is a site that a Puppet server has fed: two nodes that are alive, and
@@ -261,4 +264,40 @@ func TestANodeAsksAboutItself(t *testing.T) {
 			t.Errorf("%s answered %d %s, want %d", path, a.status, a.text, want)
 		}
 	}
+}
+
+// Whatever is asked, a list is the answer to all of it, and a failure nothing
+// that a client could take for a list.
+func FuzzPDBQuery(f *testing.F) {
+	for _, seed := range []string{
+		`{"query":"nodes[certname] { certname ~ 'a' }"}`, `{"query":["from","facts",["=","name","customer"]],"limit":1,"include_total":true}`,
+		`{"query":"inventory[facts.x.match(\"\\d+\"), count()] { group by facts.x }"}`, `{"query":"resources { type = 'File' }"}`, `{"order_by":[{"field":"x"}]}`,
+	} {
+		f.Add("", seed)
+	}
+	f.Add("/nodes", `{"query":["~","certname","a"],"offset":1}`)
+	f.Add("/facts/customer", `{"query":["extract",["value",["function","count"]],["~","value","a"],["group_by","value"]]}`)
+	s, err := api.New(api.Config{
+		Registry: realRegistry(f, registry.Registration{Identity: "a", Facts: map[string]any{"customer": "acme", "x": []any{int64(1)}}, Classes: []string{"b"}}),
+		Open:     true, Log: slog.New(slog.DiscardHandler), Deadline: time.Minute,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path, body string) {
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader(body))
+		r.URL.Path = "/pdb/query/v4" + path
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		text := w.Body.Bytes()
+		switch {
+		case w.Code == http.StatusOK:
+			if !json.Valid(text) {
+				t.Fatalf("%q %q answered %s", path, body, text)
+			}
+		case w.Code == http.StatusNotFound, w.Code == http.StatusMethodNotAllowed:
+		case w.Code != http.StatusBadRequest || json.Valid(text):
+			t.Fatalf("%q %q answered %d %s", path, body, w.Code, text)
+		}
+	})
 }

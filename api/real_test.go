@@ -311,3 +311,17 @@ func TestSearchByCompiledClasses(t *testing.T) {
 		}
 	}
 }
+
+// A minus before the path of sort reverses; nodes without it come last.
+func TestSearchSortsBothWays(t *testing.T) {
+	h := serve(t, realRegistry(t,
+		registry.Registration{Identity: "a", Auth: "cert", Facts: map[string]any{"rack": int64(9)}},
+		registry.Registration{Identity: "b", Auth: "cert", Facts: map[string]any{"rack": int64(10)}},
+		registry.Registration{Identity: "c", Auth: "cert"},
+	))
+	for sort, want := range map[string][]string{"rack": {"a", "b", "c"}, "-rack": {"b", "a", "c"}, "-facts.rack": {"b", "a", "c"}} {
+		if a := get(t, h, "/v1/search?sort="+sort); a.status != http.StatusOK || !slices.Equal(names(t, a), want) {
+			t.Errorf("by %s: %d %s, want %v", sort, a.status, a.text, want)
+		}
+	}
+}

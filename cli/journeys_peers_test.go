@@ -28,7 +28,7 @@ func TestJourneyThroughRabbitMQ(t *testing.T) {
 // The same journeys on MongoDB's wire. The fleet is small: FerretDB takes
 // milliseconds for each document.
 func TestJourneyOnMongoDB(t *testing.T) {
-	journey(t, startDemo(t, nil, "--store", ferrettest.Start(t), "--nodes", "40"))
+	journey(t, startDemo(t, nil, "--store", ferrettest.Start(t), "--nodes", "16"))
 }
 
 // search_nodes in a real Puppet, against the demo.

@@ -21,7 +21,10 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func program() { os.Exit(cli.Main(context.Background())) }
+func program() {
+	limitDisk()
+	os.Exit(cli.Main(context.Background()))
+}
 
 // The scripts in testdata/script are what a person would type.
 func TestScripts(t *testing.T) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,15 @@ func writePrivate(path string, text []byte) error {
 		return err
 	}
 	return durable.Write(path, text)
+}
+
+// keepPrivate is writePrivate where the file does not hold the text already: a
+// server starts on a full disk, too.
+func keepPrivate(path string, text []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	return writePrivate(path, text)
 }
 
 // answers reports whether somebody listens at a server's address.

@@ -93,7 +93,7 @@ func (a *app) serve(ctx context.Context, c config) error {
 		collectives: c.collectives(), volatile: c.Serve.Volatile, redact: c.Serve.Redact.redaction(), audit: c.Serve.Audit, rate: c.Serve.Rate,
 		insecure: namesOf(c.weaknesses()), notify: systemd.Manager(a.env.Getenv), lifecycle: c.Serve.Lifecycle.lifecycle(), retention: c.Serve.History.retention(),
 		neighbourURLs: c.Serve.Neighbours, neighbourToken: neighbourToken,
-		name: "registry", now: a.env.Now, log: log,
+		name: "registry", now: a.env.Now, log: log, tidy: a.env.Getenv("GOGC") == "",
 	})
 	if err != nil {
 		return err
@@ -106,8 +106,8 @@ func (a *app) serve(ctx context.Context, c config) error {
 	}
 	withdraw, err := a.env.announce(r)
 	if err != nil {
-		s.close()
-		return err
+		log.Warn("this user's command line does not find the server by itself", "error", err)
+		withdraw = func() {}
 	}
 	defer withdraw()
 	a.greet(s)
@@ -150,7 +150,7 @@ func (a *app) runFileOf(s *site) (runFile, error) {
 	if s.stomp != nil {
 		r.Login, passcode = clientLogin, pki.Passcode(s.secret, clientLogin)
 	}
-	if err := writePrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
+	if err := keepPrivate(r.Passcode, []byte(passcode+"\n")); err != nil {
 		return r, fmt.Errorf("keeping the broker's passcode: %w", err)
 	}
 	return r, nil

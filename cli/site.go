@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +70,8 @@ type siteConfig struct {
 	neighbourToken string   // shown to them; empty: this registry's certificate is
 	now            func() time.Time
 	log            *slog.Logger
+
+	tidy bool // the process is this site's, and holds less garbage than others
 }
 
 // site is one registry and what it needs: certificates, broker, store, HTTP.
@@ -217,24 +219,6 @@ func (s *site) revoked(cert *x509.Certificate) bool {
 	return s.authority.IsRevoked(cert) || s.crl != nil && s.crl.IsRevoked(cert)
 }
 
-// keyPair loads the pair in a folder below dir, or issues one where there is
-// none or it ends soon.
-func (s *site) keyPair(folder, name string, role pki.Role) (*pki.KeyPair, error) {
-	dir := filepath.Join(s.dir, folder)
-	pair, err := pki.LoadKeyPair(dir)
-	if err == nil && !pair.Due(s.now()) {
-		return pair, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	pair, err = s.issue(name, role)
-	if err != nil {
-		return nil, err
-	}
-	return pair, pair.Save(dir)
-}
-
 // issue makes a key and its certificate.
 func (s *site) issue(name string, role pki.Role) (*pki.KeyPair, error) {
 	key, err := pki.NewKey()
@@ -329,15 +313,12 @@ func (s *site) openServerCertificate() error {
 		s.serverCert = &pair
 		return nil
 	}
-	var hosts []string
-	if host, _, err := net.SplitHostPort(s.http.Addr().String()); err == nil && net.ParseIP(host) != nil && !net.ParseIP(host).IsUnspecified() {
-		hosts = append(hosts, host)
-	}
-	pair, err := s.authority.IssueServer(pki.Grant{Name: s.name, Role: pki.RoleRegistry, Hosts: hosts})
+	pair, err := s.serverPair()
 	if err != nil {
-		return fmt.Errorf("issuing the server's certificate: %w", err)
+		return err
 	}
-	s.serverCert = &pair
+	shown := pair.TLS()
+	s.serverCert = &shown
 	return nil
 }
 
@@ -365,7 +346,7 @@ func (s *site) serve(ctx context.Context) error {
 		client.Run,
 		func(ctx context.Context) error { return s.notify.Run(ctx, s.registry.Ready, s.well) },
 		func(ctx context.Context) error { return s.tellHearing(ctx, client) },
-		s.keepInStep,
+		s.keepInStep, s.keepTidy,
 		func(ctx context.Context) error { return s.receive(ctx, receiver) },
 		func(ctx context.Context) error { return web.Serve(ctx, s.http) },
 	}
@@ -373,6 +354,23 @@ func (s *site) serve(ctx context.Context) error {
 		parts = append(parts, s.serveBroker)
 	}
 	return errors.Join(together(ctx, parts...), s.registry.Close(), s.closeAudit())
+}
+
+// garbage is how much of the memory in use there may be in garbage, in percent,
+// before it is collected. Nodes lie in memory for as long as they live, mostly in
+// pieces without pointers that cost the collector nothing: with Go's usual 100 a
+// large fleet would take twice the memory for little time.
+const garbage = 25
+
+// keepTidy holds little garbage once the nodes are loaded, until ctx is done.
+// While they are, nearly all is garbage, and to collect it more often costs time.
+func (s *site) keepTidy(ctx context.Context) error {
+	if s.tidy && s.registry.Ready(ctx) == nil {
+		defer debug.SetGCPercent(debug.SetGCPercent(garbage))
+		debug.FreeOSMemory()
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // hearingEvery is how often it is looked whether the broker is reached.

@@ -5,6 +5,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,7 +75,7 @@ func TestTwins(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(both[0].Events) < 2 || fmt.Sprint(kinds(both[0].Events)) != fmt.Sprint(kinds(both[1].Events)) {
+	if len(both[0].Events) != 2 || fmt.Sprint(kinds(both[0].Events)) != fmt.Sprint(kinds(both[1].Events)) {
 		t.Errorf("the history of the changed node is %v and %v", both[0].Events, both[1].Events)
 	}
 	w.register(t, 0, 1, "again")
@@ -85,6 +86,30 @@ func TestTwins(t *testing.T) {
 		w.kill(t, 0)
 		w.kill(t, 1)
 		t.Logf("one logged\n%s\nthe other\n%s", w.log[0], w.log[1])
+	}
+}
+
+// TestOnTheFirstsBroker: the second registry needs no more than the address of
+// the first one's broker, which knows it by its certificate.
+func TestOnTheFirstsBroker(t *testing.T) {
+	stomp := freePort(t)
+	w := &twins{dir: [2]string{t.TempDir(), t.TempDir()}, broker: "stomp+ssl://" + stomp}
+	for i, settings := range []string{"  stomp_listen: " + stomp + "\n", ""} {
+		w.url[i] = "https://" + freePort(t)
+		text := fmt.Sprintf("data: %s\nserve:\n  listen: %s\n  tls: true\n%s", w.dir[i], strings.TrimPrefix(w.url[i], "https://"), settings)
+		if i == 1 {
+			text = fmt.Sprintf("brokers: [%s]\n%s  neighbours: [%s]\n", w.broker, text, w.url[0])
+		}
+		w.server[i], w.log[i] = startServe(t, w.dir[i], w.url[i], text)
+		if i == 0 {
+			w.share(t)
+			w.register(t, 0, 2, "before")
+		}
+	}
+	w.await(t, 1, "turn=before", 2) // it is ready, and has asked its neighbour
+	w.register(t, 2, 4, "after")
+	for i := range w.url {
+		w.await(t, i, "turn=after", 2)
 	}
 }
 
@@ -159,33 +184,44 @@ func (w *twins) start(t *testing.T, i int) {
 	dir := w.dir[i]
 	settings := fmt.Sprintf("brokers: [%s]\nbroker_login: registry\ndata: %s\nserve:\n  listen: %s\n  tls: true\n  %s\n",
 		w.broker, dir, strings.TrimPrefix(w.url[i], "https://"), cmp.Or(w.serve, "neighbours: ["+w.url[1-i]+"]"))
+	w.server[i], w.log[i] = startServe(t, dir, w.url[i], settings)
+}
+
+// startServe runs muster serve, and waits until it is ready. What it logs may be
+// read when it has ended.
+func startServe(t *testing.T, dir, address, settings string, env ...string) (*exec.Cmd, *strings.Builder) {
+	t.Helper()
 	path := filepath.Join(dir, "muster.yaml")
 	if err := os.WriteFile(path, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd, log := exec.CommandContext(t.Context(), os.Args[0]), &strings.Builder{}
 	cmd.Args = []string{"muster", "serve", "--config", path}
-	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_STATE_HOME="+dir, "MUSTER_RUN_FILE="+filepath.Join(dir, "run.json"))
-	w.server[i], w.log[i] = cmd, &strings.Builder{}
-	cmd.Stderr = w.log[i]
+	cmd.Env = append(append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_STATE_HOME="+dir, "MUSTER_RUN_FILE="+filepath.Join(dir, "run.json")), env...)
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop := func() {
 		_ = cmd.Process.Kill() // it may be dead
 		_ = cmd.Wait()
-	})
-	conf := httpOver(trusting(nil, nil))
-	conf.Transport.(*http.Transport).TLSClientConfig.VerifyConnection = nil //nolint:forcetypeassert // httpOver made it
-	defer conf.CloseIdleConnections()
-	eventually(t, "the registry to be ready", func() bool {
-		response, err := conf.Get(w.url[i] + "/readyz")
+	}
+	t.Cleanup(stop)
+	asking := httpOver(&tls.Config{InsecureSkipVerify: true}) // it is only asked whether it is ready
+	defer asking.CloseIdleConnections()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		response, err := asking.Get(address + "/readyz")
 		if err != nil {
-			return false
+			continue
 		}
-		defer response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return cmd, log
+		}
+	}
+	stop()
+	t.Fatalf("the server is not ready within a minute:\n%s", log)
+	return nil, nil
 }
 
 func (w *twins) kill(t *testing.T, i int) {
@@ -282,7 +318,9 @@ func (w *twins) registerOne(ctx context.Context, pair *pki.KeyPair, turn string)
 	if err != nil {
 		return err
 	}
-	conn := bus.NewClient(bus.Config{Brokers: []string{w.broker}, Login: pair.Name(), Passcode: "x", Log: quiet})
+	conn := bus.NewClient(bus.Config{
+		Brokers: []string{w.broker}, Login: pair.Name(), Passcode: "x", TLS: presenting(pair, []string{w.broker}), Log: quiet,
+	})
 	daemon := agent.Daemon{
 		Bus: conn, Sealer: sealer, Counter: counter, Log: quiet, Now: time.Now, Interval: time.Hour,
 		Opener:  &wire.Opener{Roots: rootsOf(pair), Now: time.Now, Expect: []wire.Kind{wire.Receipt}},

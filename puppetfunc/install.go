@@ -18,7 +18,7 @@ import (
 
 // What is installed: the module without its tests.
 //
-//go:embed module/muster/lib module/muster/manifests module/muster/templates module/muster/README.md module/muster/metadata.json
+//go:embed module/muster/lib module/muster/manifests module/muster/README.md module/muster/metadata.json
 var embedded embed.FS
 
 // record is the file in which an installation remembers what it wrote, so that

@@ -3,6 +3,8 @@
 package puppetfunc_test
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -16,6 +18,7 @@ func TestPuppetserverFeedsAndAsks(t *testing.T) {
 include role::db
 notify { "compiled: ${search_nodes('role::db', { 'source' => 'catalog' })}": }
 notify { "facts: ${search_nodes('trusted.certname=? kernel=?', { 'params' => [$trusted['certname'], $facts['kernel']] })}": }
+notify { "puppetdb: ${puppetdb_query('inventory[certname] { resources { type = "Class" and title = "Role::Db" } }')}": }
 notify { "hiera: ${lookup('peers', { 'default_value' => 'none' })}": }
 notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server' => 'https://`+e.muster+`' }]) }
 `)
@@ -26,7 +29,7 @@ notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server'
 	}
 	second, status := e.agent(t)
 	for _, says := range []string{
-		"compiled: [" + agentName + "]", "hiera: [" + agentName + "]",
+		"compiled: [" + agentName + "]", "puppetdb: [{certname => " + agentName + "}]", "hiera: [" + agentName + "]",
 		"defined 'message' as '" + agentName + "'",
 	} {
 		if !strings.Contains(second, says) {
@@ -37,5 +40,22 @@ notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server'
 	third, status := e.agent(t)
 	if status != 1 || !strings.Contains(third, "search_nodes: no server answered: https://"+e.muster) {
 		t.Errorf("without muster: status %d\n%s", status, third)
+	}
+}
+
+// The module's own tests where its threads are real ones: in the puppetserver's
+// Ruby, which is JRuby.
+func TestUnitsInThePuppetserversRuby(t *testing.T) {
+	t.Parallel()
+	minitest, err := filepath.Glob("/usr/share/rubygems-integration/all/gems/minitest-*/lib")
+	if err != nil || len(minitest) != 1 {
+		t.Fatalf("minitest is in %q, %v", minitest, err)
+	}
+	script := write(t, filepath.Join(t.TempDir(), "tests.rb"),
+		`$LOAD_PATH.unshift '`+minitest[0]+`'; Dir["#{Dir.pwd}/test/*_test.rb"].sort.each { |f| require f }`)
+	cmd := exec.CommandContext(t.Context(), "puppetserver", "ruby", script)
+	cmd.Dir = "module/muster"
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), " 0 failures, 0 errors, 0 skips") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

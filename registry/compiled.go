@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"muster/query"
@@ -15,12 +17,71 @@ func (d Discovery) shown(h *Head) *Node {
 	return h.node()
 }
 
-// narrowed is the part of a filter that the index can answer.
+// narrowed is the part of a filter that can be asked of who knows the classes
+// that count.
 func (d Discovery) narrowed(filter query.Expr) query.Expr {
 	if d.Compiled {
 		return beyondClasses(filter)
 	}
 	return filter
+}
+
+// spoken is whose classes those of a node are.
+type spoken uint8
+
+const (
+	nobodys  spoken = iota // no Puppet server compiled classes for the node
+	puppets                // the catalog's
+	anothers               // a Puppet server compiled some, and others count
+)
+
+func (n *Node) spoken() spoken {
+	s := n.Sections[Catalog]
+	switch {
+	case s == nil || len(s.Classes) == 0:
+		return nobodys
+	case slices.Equal(n.Classes, s.Classes):
+		return puppets
+	}
+	return anothers
+}
+
+// candidates returns, by identity, the nodes that a filter, which does not ask
+// for the state, holds for as d sees them. The index knows the classes that
+// count; only nodes of which catalogs say others are looked at one by one.
+func (d Discovery) candidates(ctx context.Context, t *table, filter query.Expr, now time.Time) ([]*Head, error) {
+	if !d.Compiled {
+		return t.candidates(ctx, filter, now)
+	}
+	var found []*Head
+	for of, known := range []query.Expr{nobodys: withoutClasses(filter, now), puppets: filter, anothers: d.narrowed(filter)} {
+		some, err := t.candidates(ctx, known, now)
+		if err != nil {
+			return nil, err
+		}
+		some = slices.DeleteFunc(some, func(n *Head) bool { return n.spoken != spoken(of) })
+		if spoken(of) == anothers {
+			if some, err = d.matching(ctx, some, filter, now); err != nil {
+				return nil, err
+			}
+		}
+		found = append(found, some...)
+	}
+	slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
+	return found, nil
+}
+
+// withoutClasses is what e asks of a node that has no classes.
+func withoutClasses(e query.Expr, now time.Time) query.Expr {
+	return query.Map(e, func(e query.Expr) query.Expr {
+		switch {
+		case !isAboutClasses(e):
+			return e
+		case query.Matches(e, &query.Document{}, now):
+			return query.All{}
+		}
+		return query.Not{Expr: query.All{}}
+	})
 }
 
 // matching returns the nodes for which filter, which does not ask for the
@@ -74,13 +135,19 @@ func beyondClasses(e query.Expr) query.Expr {
 func aboutClasses(e query.Expr) bool {
 	found := false
 	query.Map(e, func(e query.Expr) query.Expr {
-		switch e := e.(type) {
-		case *query.Compare:
-			found = found || e.Path.Field == "classes"
-		case *query.Has:
-			found = found || e.Path.Field == "classes"
-		}
+		found = found || isAboutClasses(e)
 		return e
 	})
 	return found
+}
+
+func isAboutClasses(e query.Expr) bool {
+	switch e := e.(type) {
+	case *query.Compare:
+		return e.Path.Field == "classes"
+	case *query.Has:
+		return e.Path.Field == "classes"
+	case query.All, query.And, query.Or, query.Not, *query.Subquery, *query.Changed:
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -27,6 +28,10 @@ func TestCompiledClasses(t *testing.T) {
 			register(t, r, registry.Registration{Identity: id, Source: registry.Catalog, Auth: "forwarder p", Classes: compiled})
 		} else {
 			compiled = nil
+		}
+		if i%3 == 0 { // the node speaks last, and of all classes it is believed
+			now = now.Add(time.Second)
+			register(t, r, registry.Registration{Identity: id, Facts: facts, Classes: append(said, "late")})
 		}
 		docs = append(docs, &query.Document{Identity: id, Facts: facts, Classes: compiled, Collectives: []string{"mcollective"}, State: "active", Seen: noon})
 	}
@@ -82,7 +87,7 @@ func subset(of []string, bits int) []string {
 // condition is a query over facts and classes.
 func condition(t *rapid.T, depth int) string {
 	leaf := rapid.SampledFrom([]string{
-		"customer=acme", "customer=zenith", "class = apache", "class = mysql::master", "class =~ /^(apache|base)$/", "class != base",
+		"customer=acme", "customer=zenith", "class = apache", "class = mysql::master", "class =~ /^(apache|base)$/", "class != base", "class = late",
 		"identity =~ /1/",
 	})
 	if depth == 0 {

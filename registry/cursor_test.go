@@ -52,10 +52,9 @@ func libraryTakes(text []byte) bool {
 		if err != nil {
 			return errors.Is(err, io.EOF) && depth == 0 && values == 1
 		}
-		switch token.Kind() {
-		case '{', '[':
+		if kind := token.Kind(); kind == '{' || kind == '[' {
 			depth++
-		case '}', ']':
+		} else if kind == '}' || kind == ']' {
 			depth--
 		}
 		if depth == 0 {

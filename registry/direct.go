@@ -100,7 +100,14 @@ func (b *beats) over(n Node) Node {
 // the state holds, in the collectives of d and some states.
 func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now time.Time, h *heard) (found []*Head, err error) {
 	var doc query.Document // one for all, since Matches keeps nothing of it
-	err = r.direct.Search(ctx, d.inCollectives(d.narrowed(one.filter)), now, func(n Node) error {
+	pushed := one.filter
+	if d.Compiled {
+		pushed = beyondClasses(pushed)
+	}
+	if len(d.Collectives) > 0 {
+		pushed = query.And{pushed, inCollectives(d.Collectives)}
+	}
+	err = r.direct.Search(ctx, pushed, now, func(n Node) error {
 		head := n.Head()
 		if !slices.Contains(one.states, r.conf.Lifecycle.state(head, h)) || !inOneOf(n.Collectives, d.Collectives) {
 			return nil
@@ -116,14 +123,6 @@ func (r *Registry) searched(ctx context.Context, d Discovery, one asked, now tim
 	})
 	slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
 	return found, err
-}
-
-// inCollectives is a filter and that a node is in one of d's collectives.
-func (d Discovery) inCollectives(filter query.Expr) query.Expr {
-	if len(d.Collectives) == 0 {
-		return filter
-	}
-	return query.And{inCollectives(d.Collectives), filter}
 }
 
 // Inspect returns one node, in whatever state it is, as Node does; from the
@@ -155,8 +154,8 @@ func (r *Registry) Inspect(ctx context.Context, id string) (Node, error) {
 // storedWait is how long a node may take to be read.
 const storedWait = 5 * time.Second
 
-// stored is Node where the store is asked for everything.
-func (r *Registry) stored(id string) (Node, bool) {
+// storedNode is Node where the store is asked for everything.
+func (r *Registry) storedNode(id string) (Node, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), storedWait)
 	defer cancel()
 	n, err := r.Inspect(ctx, id)

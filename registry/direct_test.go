@@ -92,9 +92,10 @@ func TestDirectSaysWhatItCanNot(t *testing.T) {
 	ctx := t.Context()
 	_, names := r.Names()
 	_, words := r.Vocabulary()
+	_, facts := r.Facts()
 	_, restore := r.Restore(ctx, bytes.NewReader(nil))
 	for what, err := range map[string]error{
-		"names": names, "words": words, "restore": restore, "backup": r.Backup(ctx, io.Discard),
+		"names": names, "facts": facts, "words": words, "restore": restore, "backup": r.Backup(ctx, io.Discard),
 		"watch": r.Watch(ctx, registry.Discovery{}, 0, func(registry.Watched) error { return nil }),
 	} {
 		if !errors.Is(err, registry.ErrDirect) {

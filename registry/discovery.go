@@ -17,7 +17,7 @@ type Discovery struct {
 	Query       *query.Query // nil: all nodes
 	Collectives []string     // nodes in one of these; empty: all
 	States      []State      // nodes in one of these states; empty: active and stale
-	Sort        string       // a path as of [Node.Value] to sort by; empty: as the query says, else by identity
+	Sort        string       // a path as of [Node.Value] to sort by, -path downwards; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
 	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
 }
@@ -118,7 +118,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 			found = append(found, some...)
 			continue
 		}
-		some, err := r.table.candidates(ctx, d.narrowed(one.filter), now)
+		some, err := d.candidates(ctx, r.table, one.filter, now)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -128,16 +128,10 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		some = slices.DeleteFunc(some, func(n *Head) bool {
 			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
 		})
-		if d.Compiled {
-			some, err = d.matching(ctx, some, one.filter, now)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("searching the nodes: %w", err)
-		}
 		found = append(found, some...)
 	}
 	if len(parts) > 1 {
-		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
+		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.key, b.key) })
 	}
 	return r.sample(d, found, q), nil
 }
@@ -192,7 +186,8 @@ func (r *Registry) ordered(d Discovery, nodes []*Head) []*Head {
 func ordered[T any](d Discovery, nodes []T, identity func(T) Identity, view func(query.Path) func(T) *query.Document) []T {
 	var columns []query.Column
 	if d.Sort != "" {
-		columns = []query.Column{{Path: ParsePath(d.Sort)}}
+		path, down := strings.CutPrefix(d.Sort, "-")
+		columns = []query.Column{{Path: ParsePath(path), Desc: down}}
 	} else if d.aboutNodes() {
 		columns = d.Query.OrderBy
 	}

@@ -105,6 +105,26 @@ func (r reader) facts() (map[string]any, error) {
 	return r.members("facts", MaxDepth+1)
 }
 
+// factsOf is facts, but for those that are not wanted.
+func (r reader) factsOf(wanted func(name string) bool) (map[string]any, error) {
+	facts := map[string]any{}
+	err := r.fields("facts", func(name string) error {
+		if !wanted(name) {
+			return r.skip()
+		}
+		v, err := r.value(MaxDepth)
+		if err != nil {
+			return err
+		}
+		before := len(facts)
+		if facts[name] = v; len(facts) == before {
+			return r.wrong()
+		}
+		return nil
+	})
+	return facts, err
+}
+
 func (r reader) interval() (time.Duration, error) {
 	const most = 365 * 24 * 3600
 	v, err := r.scalarNamed("interval")

@@ -356,3 +356,30 @@ func together(rt *rapid.T, t *testing.T, steps []int) {
 		rt.Error(err)
 	}
 }
+
+// TestVersion is the same in every process, and moves with what a node says but
+// not with when it was heard.
+func TestVersion(t *testing.T) {
+	section := func(hash string, at time.Time) *registry.Section {
+		return &registry.Section{Hash: hash, Auth: "cert", Received: at, Sequence: uint64(at.Unix()), Learnt: time.Duration(at.Second())}
+	}
+	version := func(sections map[registry.Source]*registry.Section) uint64 {
+		n := registry.NewNode("db1", noon, sections)
+		return n.Version()
+	}
+	of := func(hash string, at time.Time) uint64 {
+		return version(map[registry.Source]*registry.Section{registry.Daemon: section(hash, at), registry.Import: section("i", noon)})
+	}
+	if got := of("a", noon); got != 7439892497782300410 {
+		t.Errorf("the version is %d, which documents in databases do not have", got)
+	}
+	if of("a", noon) != of("a", noon.Add(time.Hour)) {
+		t.Error("a heartbeat makes another version")
+	}
+	if of("a", noon) == of("b", noon) || of("a", noon) == version(map[registry.Source]*registry.Section{registry.Daemon: section("a", noon)}) {
+		t.Error("a change makes no other version")
+	}
+	if version(nil) != 0 {
+		t.Error("what is not known has a version")
+	}
+}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,8 @@ type Head struct {
 	Deactivated *Deactivation
 	RenamedTo   string
 
+	key    string // of Identity
+	spoken spoken
 	parts  []part // of sections, in no order
 	packed []byte // a record; what is in the parts counts more than what it says
 	packer *pack.Packer
@@ -38,6 +41,8 @@ type part struct {
 	interval, learnt        time.Duration
 
 	stable, moving, digest uint64
+	outline                *outline
+	moved                  []byte // facts that have moved since the record was made, packed; nil: none
 	guess                  time.Duration
 	gaps                   int
 }
@@ -46,14 +51,14 @@ type part struct {
 func (n *Node) Head() *Head {
 	h := &Head{
 		Identity: n.Identity, FirstSeen: n.FirstSeen, LastSeen: n.LastSeen, Collectives: n.Collectives, Auth: n.Auth,
-		Interval: n.Interval, Learnt: n.Learnt, Deactivated: n.Deactivated, RenamedTo: n.RenamedTo,
-		parts: make([]part, 0, len(n.Sections)),
+		Interval: n.Interval, Learnt: n.Learnt, Deactivated: n.Deactivated, RenamedTo: n.RenamedTo, spoken: n.spoken(),
+		key: n.Identity.Key(), parts: make([]part, 0, len(n.Sections)),
 	}
 	for source, s := range n.Sections {
 		h.parts = append(h.parts, part{
 			source: source, auth: s.Auth, hash: s.Hash, sequence: s.Sequence, sent: s.Sent, received: s.Received, changed: s.Changed,
 			warnings: s.Warnings, interval: s.Interval, learnt: s.Learnt,
-			stable: s.stable, moving: s.moving, digest: s.digest, guess: s.guess, gaps: s.gaps,
+			stable: s.stable, moving: s.moving, digest: s.digest, outline: s.outline, guess: s.guess, gaps: s.gaps,
 		})
 	}
 	return h
@@ -154,11 +159,21 @@ func Unpack(p *pack.Packer, packed []byte) (Node, error) {
 // node is all that is known. It panics if what is packed has been damaged,
 // since memory that can not be trusted is no base for answers.
 func (h *Head) node() *Node {
+	n := h.read(anyFact)
+	n = NewNode(n.Identity, n.FirstSeen, n.Sections)
+	return &n
+}
+
+func anyFact(string) bool { return true }
+
+// read returns the sections of a node, with those of the facts that are wanted,
+// not merged yet.
+func (h *Head) read(wanted func(fact string) bool) Node {
 	record, err := h.packer.Unpack(h.packed)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}
-	id, first, sections, err := parseSections(record)
+	id, first, sections, err := parseSections(record, wanted)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}
@@ -166,11 +181,31 @@ func (h *Head) node() *Node {
 		p := &h.parts[i]
 		if s := sections[p.source]; s != nil {
 			s.Hash, s.Sequence, s.Sent, s.Received, s.Learnt = p.hash, p.sequence, p.sent, p.received, p.learnt
+			s.outline = p.outline
+			if err := h.move(s, p); err != nil {
+				panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
+			}
 			s.stable, s.moving, s.digest, s.guess, s.gaps = p.stable, p.moving, p.digest, p.guess, p.gaps
 		}
 	}
-	n := NewNode(id, first, sections)
-	return &n
+	return Node{Identity: id, FirstSeen: first, Sections: sections}
+}
+
+// move puts into a section the facts that have moved since.
+func (h *Head) move(s *Section, p *part) error {
+	if p.moved == nil {
+		return nil
+	}
+	text, err := h.packer.Unpack(p.moved)
+	if err != nil {
+		return err
+	}
+	facts, err := newReader(text).facts()
+	if s.Facts == nil {
+		s.Facts = map[string]any{}
+	}
+	maps.Copy(s.Facts, facts)
+	return err
 }
 
 // Found is a node of an answer. What is in its [Head] is at hand.

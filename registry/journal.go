@@ -112,7 +112,7 @@ func (r *Registry) record(ctx context.Context, happened []Event, show func(), no
 	} else if len(nodes) > 0 {
 		err = r.store.Put(ctx, nodes...)
 	}
-	if err == nil {
+	if r.written(err) == nil {
 		show()
 	}
 	for _, e := range happened {

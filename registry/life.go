@@ -133,7 +133,7 @@ func (r *Registry) keepHearing(ctx context.Context) {
 	}
 	text, err := h.marshal()
 	if err == nil {
-		err = keeper.Keep(ctx, hearingKey, text)
+		err = r.written(keeper.Keep(ctx, hearingKey, text))
 	}
 	if err != nil {
 		r.conf.Log.Warn("could not store until when nodes were heard", "error", err)

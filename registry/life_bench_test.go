@@ -1,9 +1,12 @@
 package registry_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"testing"
+	"time"
 
 	"muster/registry"
 )
@@ -43,4 +46,35 @@ func BenchmarkCensus(b *testing.B) {
 			b.Fatalf("%v", s.States)
 		}
 	}
+}
+
+// BenchmarkCatchUp is what it costs two registries to see that neither missed
+// anything, for 10,000 nodes.
+func BenchmarkCatchUp(b *testing.B) {
+	open := func() *registry.Registry {
+		r, err := registry.Open(b.Context(), registry.Config{Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = r.Close() }) // it is in memory
+		return r
+	}
+	r, neighbour := open(), open()
+	const nodes = 10_000
+	now := time.Now()
+	for i := range nodes {
+		reg := registry.Registration{Identity: fmt.Sprintf("node%05d.acme.net", i), Auth: "cert", Interval: time.Hour, Sequence: uint64(now.UnixNano()) + uint64(i), Sent: now, Facts: map[string]any{"i": int64(i)}}
+		register(b, r, reg)
+		register(b, neighbour, reg)
+	}
+	var heads bytes.Buffer
+	if err := neighbour.Heads(b.Context(), &heads); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if c := catchUp(b, r, neighbour, false); c.Nodes != nodes || c.Fetched > 0 {
+			b.Fatalf("%+v", c)
+		}
+	}
+	b.ReportMetric(float64(heads.Len())/nodes, "B/node")
 }

@@ -39,7 +39,7 @@ func (r *Registry) load(ctx context.Context) {
 	t := newTable()
 	t.bare = r.direct.is()
 	err := r.startFollowing(ctx)
-	var nodes []*Head
+	var nodes []placed
 	if err == nil && !t.bare {
 		nodes, err = r.readAll(ctx, t)
 	}
@@ -49,7 +49,7 @@ func (r *Registry) load(ctx context.Context) {
 	}
 	t.fill(nodes)
 	r.table = t
-	if err := r.begin(ctx, nodes); err != nil {
+	if err := r.begin(ctx, t.all()); err != nil {
 		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
 	}
 	r.count(ctx)
@@ -57,12 +57,12 @@ func (r *Registry) load(ctx context.Context) {
 
 // readAll reads the nodes of the store, several at a time, and puts them into
 // the index.
-func (r *Registry) readAll(ctx context.Context, t *table) ([]*Head, error) {
+func (r *Registry) readAll(ctx context.Context, t *table) ([]placed, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var (
 		mu      sync.Mutex
-		nodes   []*Head
+		nodes   []placed
 		workers sync.WaitGroup
 	)
 	work := make(chan func() (Node, error), 64)
@@ -74,11 +74,11 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]*Head, error) {
 					stop(err)
 					continue
 				}
-				t.index.Put(n.Document())
+				at := t.index.Put(n.Document())
 				r.machines.knows(n.Identity, n.Facts, false)
 				head := n.head(ctx, r.packer)
 				mu.Lock()
-				nodes = append(nodes, head)
+				nodes = append(nodes, placed{head, at})
 				mu.Unlock()
 			}
 		})

@@ -135,7 +135,7 @@ func (r *Registry) markOnce(ctx context.Context, id Identity, doing string, chan
 }
 
 // deactivatedWarning is for the node itself, in its receipt.
-func (n *Head) deactivatedWarning() string {
+func (h *Head) deactivatedWarning() string {
 	return fmt.Sprintf("%s deactivated this node on %s: it is not in answers until it is reactivated",
-		n.Deactivated.By, n.Deactivated.At.Format(time.DateOnly))
+		h.Deactivated.By, h.Deactivated.At.Format(time.DateOnly))
 }

@@ -63,15 +63,16 @@ func appendTime(b []byte, name string, t time.Time) []byte {
 
 // ParseRecord reads what [AppendRecord] wrote.
 func ParseRecord(record []byte) (Node, error) {
-	id, first, sections, err := parseSections(record)
+	id, first, sections, err := parseSections(record, anyFact)
 	if err != nil {
 		return Node{}, err
 	}
 	return NewNode(id, first, sections), nil
 }
 
-// parseSections reads what a node is made of.
-func parseSections(record []byte) (_ Identity, first time.Time, sections map[Source]*Section, err error) {
+// parseSections reads what a node is made of, with those of the facts that are
+// wanted.
+func parseSections(record []byte, wanted func(fact string) bool) (_ Identity, first time.Time, sections map[Source]*Section, err error) {
 	var id string
 	sections = map[Source]*Section{}
 	r := newReader(record)
@@ -83,7 +84,7 @@ func parseSections(record []byte) (_ Identity, first time.Time, sections map[Sou
 			first, err = r.millis()
 		case "sections":
 			err = r.object(key, func(source string) (err error) {
-				sections[Source(source)], err = r.section()
+				sections[Source(source)], err = r.section(wanted)
 				return err
 			})
 		default:
@@ -104,7 +105,7 @@ func parseSections(record []byte) (_ Identity, first time.Time, sections map[Sou
 	return identity, first, sections, nil
 }
 
-func (r reader) section() (*Section, error) {
+func (r reader) section(wanted func(fact string) bool) (*Section, error) {
 	s := &Section{}
 	err := r.object("a section", func(key string) (err error) {
 		switch key {
@@ -137,7 +138,7 @@ func (r reader) section() (*Section, error) {
 		case "warnings":
 			s.Warnings, err = r.texts(key)
 		case "facts":
-			s.Facts, err = r.facts()
+			s.Facts, err = r.factsOf(wanted)
 		default:
 			err = malformed("the key %s is not known", quoted(key))
 		}

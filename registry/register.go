@@ -53,6 +53,7 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 	r.printer.print(next)
 	if reg.Body != nil {
 		next.digest = r.digest(reg.Body)
+		r.outlined(reg.Body, next)
 	}
 	lock := r.lockOf(id)
 	lock.Lock()
@@ -83,7 +84,11 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 		return receipt, r.again(ctx, head, source, next, h)
 	}
 	node := &Node{Identity: id, FirstSeen: stamp(now)}
-	if head != nil {
+	differ, alike := head.differing(source, next)
+	switch {
+	case alike:
+		node = head.before(source, next, differ)
+	case head != nil:
 		node = head.node()
 	}
 	changed := r.unrested(node, node.with(source, next), source, next)
@@ -94,7 +99,7 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 	if source == Daemon {
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
-	if err := r.commit(ctx, node, changed, h); err != nil {
+	if err := r.commitFacts(ctx, node, changed, differ, h); err != nil {
 		if !errors.Is(err, ErrOvertaken) {
 			r.counts.failed.Add(1)
 			if old != nil {
@@ -118,7 +123,11 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 func (r *Registry) again(ctx context.Context, head *Head, source Source, next *Section, h *heard) error {
 	r.counts.unchanged.Add(1)
 	r.restless.same(beatKey{head.Identity.Key(), source})
-	touched := r.touch(head, source, next)
+	return r.settle(ctx, head, r.touch(head, source, next), source, next, h)
+}
+
+// settle sees to what follows when a node was touched.
+func (r *Registry) settle(ctx context.Context, head, touched *Head, source Source, next *Section, h *heard) error {
 	if !source.speaks() {
 		return nil
 	}
@@ -145,6 +154,12 @@ func (r *Registry) lockOf(id Identity) *sync.Mutex {
 // commit stores a node in place of an old one together with what happened, and
 // shows it to readers.
 func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard) error {
+	return r.commitFacts(ctx, old, changed, nil, h)
+}
+
+// commitFacts is commit where nothing but some top-level facts differ; none: more
+// may differ.
+func (r *Registry) commitFacts(ctx context.Context, old *Node, changed Node, differ []string, h *heard) error {
 	var happened []Event
 	if e, any := r.eventOf(old, &changed, h); any {
 		happened = append(happened, e)
@@ -153,14 +168,22 @@ func (r *Registry) commit(ctx context.Context, old *Node, changed Node, h *heard
 	if r.shared != nil {
 		return r.replace(ctx, old, changed, head, happened)
 	}
-	return r.record(ctx, happened, func() { r.table.put(head, changed.Document()) }, changed)
+	show := func() { r.table.put(head, changed.Document()) }
+	if len(differ) > 0 {
+		facts := make(map[string]any, len(differ))
+		for _, name := range differ {
+			facts[name] = changed.Facts[name]
+		}
+		show = func() { r.table.move(head, facts) }
+	}
+	return r.record(ctx, happened, show, changed)
 }
 
 // doubt deals with a write that failed: the store may hold either version now.
 // A hash that nothing has makes sure that the next registration is written,
 // whatever it says.
 func (r *Registry) doubt(head *Head, unsure part) {
-	unsure.hash, unsure.stable, unsure.digest = "", 0, 0
+	unsure.hash, unsure.stable, unsure.digest, unsure.outline = "", 0, 0, nil
 	r.table.put(head.with(unsure), nil)
 }
 
@@ -172,21 +195,31 @@ func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 		return head
 	}
 	moved := old.moving != next.moving || !slices.Equal(old.warnings, next.Warnings)
-	touched := old
-	touched.sequence, touched.sent, touched.received = next.Sequence, next.Sent, next.Received
-	touched.learnt, touched.guess, touched.gaps, touched.digest = next.Learnt, next.guess, next.gaps, next.digest
-	head = head.with(touched)
+	head = head.with(old.touched(next))
 	var says *query.Document
 	if moved {
 		changed := head.saying(source, *next)
 		head, says = changed.headQuickly(r.packer), changed.Document()
 	}
 	r.table.put(head, says)
-	beat := Beat{Identity: head.Identity, Source: source, Sequence: next.Sequence, Sent: next.Sent, Received: next.Received, Learnt: next.Learnt}
+	r.beat(head.Identity, old, source, next)
+	return head
+}
+
+// beat lets the store know in time that a section was said again.
+func (r *Registry) beat(id Identity, old part, source Source, s *Section) {
+	beat := Beat{Identity: id, Source: source, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Learnt: s.Learnt}
 	if !r.knownBeat(old, beat) {
 		r.beats.add(beat)
 	}
-	return head
+}
+
+// touched is a part with the times of a section that says the same.
+func (p part) touched(next *Section) part {
+	p.sequence, p.sent, p.received = next.Sequence, next.Sent, next.Received
+	p.learnt, p.guess, p.gaps = next.Learnt, next.guess, next.gaps
+	p.digest, p.outline = next.digest, next.outline
+	return p
 }
 
 // saying is the node with a section as it was said again, of which only what is

@@ -70,6 +70,7 @@ type Registry struct {
 	events   events
 	machines machines
 	restless restless
+	storing  storing
 	volatile volatility
 	printer  printer
 	redact   redactor
@@ -170,7 +171,7 @@ func (r *Registry) Node(id string) (Node, bool) {
 		return Node{}, false
 	}
 	if r.direct.is() {
-		return r.stored(id)
+		return r.storedNode(id)
 	}
 	n := r.table.head(Identity(id).Key())
 	if n == nil {
@@ -204,6 +205,9 @@ type Stats struct {
 	Refused   map[string]uint64 // by reason
 	Redacted  map[string]uint64 // values that looked like secrets, by what showed it: name or value
 	Life      LifeStats
+
+	UnstoredSince time.Time // since when nothing can be stored; zero: it can
+	Unstored      string    // why
 }
 
 // LifeStats are the numbers of the lifecycle.
@@ -230,6 +234,7 @@ func (r *Registry) Stats() Stats {
 		Refused:   r.rejected.byReason(),
 		Redacted:  map[string]uint64{"name": r.redact.byName.Load(), "value": r.redact.byValue.Load()},
 	}
+	s.UnstoredSince, s.Unstored = r.storing.failing()
 	if r.usable() == nil {
 		s.Nodes, s.Revision = r.table.state()
 		s.Life = r.lifeStats()

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"os"
 	"testing"
 	"time"
@@ -22,7 +23,11 @@ func TestRepeated(t *testing.T) {
 		return reg
 	}
 	decoded := func(reg registry.Registration) registry.Registration {
-		all, err := registry.DecodeRegistration(body)
+		text := reg.Body
+		if text == nil {
+			text = body
+		}
+		all, err := registry.DecodeRegistration(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +42,10 @@ func TestRepeated(t *testing.T) {
 	}{
 		{"the same", nil, func(r *registry.Registration) { r.Sequence = 11 }, true},
 		{"in other case", nil, func(r *registry.Registration) { r.Sequence, r.Identity = 11, "DB1" }, true},
-		{"another body", nil, func(r *registry.Registration) { r.Body = append([]byte(" "), body...) }, false},
+		{"another body", nil, func(r *registry.Registration) { r.Body = bytes.Replace(body, []byte("web"), []byte("db"), 1) }, false},
+		{"what is volatile moved", nil, func(r *registry.Registration) {
+			r.Sequence, r.Body = 11, bytes.Replace(body, []byte(":7"), []byte(":8"), 1)
+		}, true},
 		{"without its body", nil, func(r *registry.Registration) { r.Body = nil }, false},
 		{"before without its body", func(r *registry.Registration) { r.Body = nil }, func(r *registry.Registration) { r.Sequence = 11 }, false},
 		{"another node", nil, func(r *registry.Registration) { r.Identity = "db2" }, false},

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -55,7 +56,7 @@ func (r *Registry) unrested(node *Node, changed Node, source Source, next *Secti
 		return changed
 	}
 	warned := *next
-	warned.Warnings = append(warned.Warnings[:len(warned.Warnings):len(warned.Warnings)],
+	warned.Warnings = append(slices.Clip(warned.Warnings),
 		fmt.Sprintf("each of the last %d registrations changed something, such as %s: leave out what never rests, or name it in serve.volatile", manyChanges, cut(changes[0].Path, 60)))
 	return changed.with(source, &warned)
 }

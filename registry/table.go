@@ -24,9 +24,14 @@ type table struct {
 
 	mu       sync.RWMutex
 	byKey    map[string]*Head
-	sorted   []*Head // by key
+	sorted   []*Head       // by key
+	places   []index.Place // of sorted in the index
 	revision uint64
+	lists    map[string][]string // of collectives, since many nodes are in the same
 }
+
+// maxLists is how many lists are shared at most.
+const maxLists = 10_000
 
 func newTable() *table {
 	t := &table{byKey: map[string]*Head{}}
@@ -59,45 +64,88 @@ func (t *table) node(key string) *Node {
 	return h.node()
 }
 
+// placed is a node that the index has.
+type placed struct {
+	head  *Head
+	place index.Place
+}
+
 // fill adds the nodes of an empty table, which the index has already.
-func (t *table) fill(nodes []*Head) {
+func (t *table) fill(nodes []placed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	slices.SortFunc(nodes, func(a, b *Head) int { return strings.Compare(a.Identity.Key(), b.Identity.Key()) })
-	t.sorted, t.byKey = nodes, make(map[string]*Head, len(nodes))
-	for _, n := range nodes {
-		t.byKey[n.Identity.Key()] = n
+	slices.SortFunc(nodes, func(a, b placed) int { return strings.Compare(a.head.key, b.head.key) })
+	t.sorted, t.places, t.byKey = make([]*Head, len(nodes)), make([]index.Place, len(nodes)), make(map[string]*Head, len(nodes))
+	for i, n := range nodes {
+		n.head.Collectives = t.shared(n.head.Collectives)
+		t.sorted[i], t.places[i], t.byKey[n.head.key] = n.head, n.place, n.head
 	}
 }
 
 // put adds a node or replaces it. Nil for what it says means that no more than
 // its times moved.
 func (t *table) put(n *Head, says *query.Document) {
-	t.place(n, says != nil)
+	known := t.place(n, says != nil)
 	switch {
 	case t.bare:
 	case says != nil:
-		t.index.Put(says)
+		at := t.index.Put(says)
+		if !known {
+			t.settle(n.key, at)
+		}
 	default:
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
 	}
 }
 
-// place puts a node into the maps.
-func (t *table) place(n *Head, moved bool) {
-	key := n.Identity.Key()
+// move is put for a node of which some facts have moved.
+func (t *table) move(n *Head, facts map[string]any) {
+	t.place(n, true)
+	if !t.bare && !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
+		t.index.Put(n.node().Document())
+	}
+}
+
+// settle notes where the index has a node.
+func (t *table) settle(key string, at index.Place) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i, found := t.find(key); found {
+		t.places[i] = at
+	}
+}
+
+// place puts a node into the maps, and reports whether it was there.
+func (t *table) place(n *Head, moved bool) bool {
+	key := n.key
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, found := t.find(key)
+	n.Collectives = t.shared(n.Collectives)
 	if found {
 		t.sorted[i] = n
 	} else {
 		t.sorted = slices.Insert(t.sorted, i, n)
+		t.places = slices.Insert(t.places, i, index.Place{}) // the index has it soon: see settle
 	}
 	t.byKey[key] = n
 	if moved {
 		t.revision++
 	}
+	return found
+}
+
+// shared returns a list that is equal to another, and is kept once for all nodes.
+func (t *table) shared(list []string) []string {
+	key := strings.Join(list, "\x00")
+	if known, ok := t.lists[key]; ok {
+		return known
+	}
+	if t.lists == nil || len(t.lists) >= maxLists {
+		t.lists = map[string][]string{}
+	}
+	t.lists[key] = list
+	return list
 }
 
 // remove takes a node out.
@@ -108,7 +156,7 @@ func (t *table) remove(key string) {
 		t.mu.Unlock()
 		return
 	}
-	t.sorted = slices.Delete(t.sorted, i, i+1)
+	t.sorted, t.places = slices.Delete(t.sorted, i, i+1), slices.Delete(t.places, i, i+1)
 	delete(t.byKey, key)
 	t.revision++
 	t.mu.Unlock()
@@ -134,7 +182,7 @@ func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
 // find returns where a key is in sorted, or would be.
 func (t *table) find(key string) (int, bool) {
 	return slices.BinarySearchFunc(t.sorted, key, func(n *Head, key string) int {
-		return strings.Compare(n.Identity.Key(), key)
+		return strings.Compare(n.key, key)
 	})
 }
 
@@ -148,8 +196,29 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
+	nodes, few := t.few(set)
+	if few {
+		return nodes, nil
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for i, at := range t.places {
+		if set.Holds(at) {
+			nodes = append(nodes, t.sorted[i])
+		}
+	}
+	return nodes, nil
+}
+
+// few returns the nodes of a set that has so few of them that to look up each is
+// quicker than to go through all.
+func (t *table) few(set *index.Set) (nodes []*Head, few bool) {
+	n := set.Len()
+	nodes = make([]*Head, 0, n)
+	if all, _ := t.state(); n*32 > all {
+		return nodes, false
+	}
 	names := set.Identities()
-	nodes := make([]*Head, 0, len(names))
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, name := range names {
@@ -157,7 +226,7 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]
 			nodes = append(nodes, n)
 		}
 	}
-	return nodes, nil
+	return nodes, true
 }
 
 // asksForState reports whether e asks for what only time changes.

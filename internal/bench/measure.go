@@ -31,7 +31,7 @@ type figure struct {
 // measured runs op in batches of at least ten milliseconds, and takes the median
 // batch.
 func measured(op func()) figure {
-	const batches = 15
+	const batches = 9
 	n := 1
 	for {
 		start := cpu()

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -80,7 +81,7 @@ func (f *fleet) queries(ctx context.Context, t *table) error {
 // aggregates measures counts of values, and lists of names.
 func (f *fleet) aggregates(ctx context.Context, t *table) error {
 	var failed error
-	all := anyState(parse("*"))
+	all := anyState(nil)
 	for _, path := range []string{"os.name", "rack"} {
 		d := all
 		cost := measured(func() { _, failed = f.registry.Histogram(ctx, d, path) })
@@ -88,13 +89,14 @@ func (f *fleet) aggregates(ctx context.Context, t *table) error {
 	}
 	d := anyState(parse("os.family=Debian"))
 	t.time("histogram: rack where os.family=Debian", 600*time.Microsecond, measured(func() { _, failed = f.registry.Histogram(ctx, d, "rack") }), 0)
-	for _, text := range []string{"* | group by rack count()", "* | select os.name, count(), avg(processors.count), max(processors.count) | group by os.name"} {
+	for _, text := range []string{"kernel=Linux | group by rack count()", "kernel=Linux | select os.name, count(), avg(processors.count), max(processors.count) | group by os.name"} {
 		d := anyState(parse(text))
 		t.time("rows: `"+text+"`", 0, measured(func() { _, failed = f.registry.Rows(ctx, d) }), 0)
 	}
 	few := registry.Discovery{Query: parse("os.family=Debian"), Limit: 100}
 	t.time("100 names of `os.family=Debian`, active and stale ones", 0, measured(func() { _, failed = f.registry.Find(ctx, few) }), 0)
 	t.time("all names, active and stale ones", 0, measured(func() { _, failed = f.registry.Find(ctx, registry.Discovery{}) }), 0)
-	t.time("facts with types and cardinality", 0, measured(func() { _, failed = f.registry.Facts() }), 0)
-	return failed
+	facts, err := once(1, func() error { _, err := f.registry.Facts(); return err })
+	t.time("facts with types and cardinality", 0, facts, 0)
+	return cmp.Or(failed, err)
 }

@@ -58,7 +58,7 @@ func (f *fleet) registrations(ctx context.Context, t *table) error {
 // changed is a node of which 10 facts are others.
 func (f *fleet) changed(i int) *query.Document {
 	doc := f.Node(i)
-	for k, name := range []string{"rack", "tier", "owner", "kernelrelease", "serialnumber", "uuid", "contact", "fqdn", "ipaddress", "warranty_until"} {
+	for k, name := range []string{"rack", "tier", "timezone", "kernelrelease", "serialnumber", "puppetversion", "contact", "fqdn", "ipaddress", "macaddress"} {
 		doc.Facts[name] = fmt.Sprint("changed", i*10+k)
 	}
 	return doc

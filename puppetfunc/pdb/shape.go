@@ -81,10 +81,9 @@ func (q *Question) oneRowANode() bool {
 		return ok && c.Op == "=" && c.Value.Kind == "text" && c.Path.Field == "element"
 	case "facts":
 		// Where the fact is named, the filter is a condition on that fact alone.
-		switch q.Query.Filter.(type) {
-		case *query.Compare, query.And:
-			return true
-		}
+		_, isCompare := q.Query.Filter.(*query.Compare)
+		_, isAnd := q.Query.Filter.(query.And)
+		return isCompare || isAnd
 	}
 	return false
 }

@@ -17,6 +17,10 @@ import (
 // maxGroup is how many changes share a commit at most.
 const maxGroup = 1000
 
+// releaseEvery is after how many commits the memory is given back in which the
+// file was read for them.
+const releaseEvery = 500
+
 // write is one key to be set, or deleted if its value is nil.
 type write struct {
 	bucket, key, value []byte
@@ -56,11 +60,14 @@ func (s *Store) commit(ctx context.Context, writes []write) error {
 // the disk the changes for the next gather, so that a busy store needs few of
 // them and an idle one answers at once.
 func (s *Store) commits() {
-	for {
+	for n := 1; ; n++ {
 		select {
 		case first := <-s.changes:
 			group := s.gather(first)
 			err := s.write(group)
+			if n%releaseEvery == 0 {
+				_ = s.view(func(tx *bolt.Tx) error { release(tx); return nil }) // the next time will do
+			}
 			for _, c := range group {
 				c.done <- err
 			}

@@ -30,9 +30,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(db.Update(prepare), syncFolder(filepath.Dir(path))); err != nil {
-		_ = db.Close() // the first error says more
-		return nil, fmt.Errorf("preparing the store %s: %w", path, plain(err))
+	if db.View(prepared) != nil { // else nothing is written: the disk may be full
+		if err := errors.Join(db.Update(prepare), syncFolder(filepath.Dir(path))); err != nil {
+			_ = db.Close() // the first error says more
+			return nil, fmt.Errorf("preparing the store %s: %w", path, plain(err))
+		}
 	}
 	s := &Store{path: path, db: db, changes: make(chan change), closing: make(chan struct{})}
 	if err := s.openPacker(); err != nil {
@@ -55,10 +57,27 @@ func syncFolder(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// buckets are those of a file.
+func buckets() [][]byte {
+	return [][]byte{metaBucket, nodeBucket, seenBucket, eventBucket, historyBucket, dictionaryBucket}
+}
+
+var errUnprepared = errors.New("a bucket is missing")
+
+// prepared fails where a file needs prepare.
+func prepared(tx *bolt.Tx) error {
+	for _, name := range buckets() {
+		if tx.Bucket(name) == nil {
+			return errUnprepared
+		}
+	}
+	return nil
+}
+
 // prepare makes the buckets of a new file. The format of an old one was looked
 // at before.
 func prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, nodeBucket, seenBucket, eventBucket, historyBucket, dictionaryBucket} {
+	for _, name := range buckets() {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

@@ -119,6 +119,7 @@ func (s *Store) Packer() *pack.Packer { return s.packer }
 // LoadPacked implements [registry.Packed].
 func (s *Store) LoadPacked(ctx context.Context, add func(read func() (registry.Node, error)) error) error {
 	return s.view(func(tx *bolt.Tx) error {
+		defer release(tx)
 		seen := tx.Bucket(seenBucket).Cursor()
 		return tx.Bucket(nodeBucket).ForEach(func(key, value []byte) error {
 			if err := ctx.Err(); err != nil {

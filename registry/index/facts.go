@@ -14,13 +14,17 @@ type Fact struct {
 	Path   string   // keys, joined by dots
 	Types  []string // null, boolean, number, text, date, list, object; those most frequent first
 	Nodes  int
-	Values int // different ones; of objects, sets of keys
+	Values int // different ones, up to MaxValues; of objects, sets of keys
 }
+
+// MaxValues is up to how many different values of a path are counted: that there
+// are more is all that there is to know.
+const MaxValues = 1000
 
 var typeNames = [typeCount]string{"null", "boolean", "number", "text", "date", "list", "object"}
 
-// Facts describes every path, sorted. It counts different values, which for a
-// large fleet takes the better part of a second; [Index.Names] does not.
+// Facts describes every path, sorted. It counts different values, for which it
+// goes through all nodes; [Index.Names] does not.
 func (ix *Index) Facts() []Fact {
 	type counted struct {
 		nodes  int
@@ -50,7 +54,7 @@ func (ix *Index) Facts() []Fact {
 		if c.nodes == 0 {
 			continue
 		}
-		f := Fact{Path: name, Nodes: c.nodes, Values: len(c.values)}
+		f := Fact{Path: name, Nodes: c.nodes, Values: min(len(c.values), MaxValues)}
 		for t, n := range c.types {
 			if n > 0 {
 				f.Types = append(f.Types, typeNames[t])
@@ -88,11 +92,12 @@ func (b *branch) paths(found []path, prefix string) []path {
 func (f *forest) values(c *column, ix *Index, found map[uint64]struct{}) {
 	seen := map[cell]bool{}
 	var scratch []byte
+	last := cell{}
 	add := func(at cell) {
-		if at.code == absent || seen[at] {
+		if at == last || at.code == absent || seen[at] {
 			return
 		}
-		seen[at] = true
+		seen[at], last = true, at
 		if at.code.kind() == object { // its numbers are the shard's
 			scratch = scratch[:0]
 			for _, key := range sortedKeys(f.value(at).(map[string]any)) {
@@ -117,7 +122,7 @@ func (f *forest) values(c *column, ix *Index, found map[uint64]struct{}) {
 		}
 		return
 	}
-	for slot := range max(len(c.small), len(c.wide)) {
+	for slot := 0; slot < max(len(c.small), len(c.wide)) && len(found) < MaxValues; slot++ {
 		add(c.get(uint32(slot)))
 	}
 	for _, code := range c.few {

@@ -236,6 +236,12 @@ func (s *Set) Without(identities []string) *Set {
 	return rest
 }
 
+// Holds reports whether the node at a place is in the set, much quicker than Has.
+func (s *Set) Holds(p Place) bool {
+	in := &s.parts[p.shard]
+	return p.born != 0 && p.born <= in.clock && in.slots.has(p.slot)
+}
+
 // Has reports whether a node is in the set.
 func (s *Set) Has(identity string) bool {
 	key := keyOf(identity)

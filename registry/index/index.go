@@ -43,13 +43,19 @@ func (ix *Index) number(key string) int { return int(hashKey(ix.seed, key) % sha
 
 func (ix *Index) shard(key string) *shard { return ix.shards[ix.number(key)] }
 
+// Place is where the index has a node from its first Put until Delete. The zero
+// value is nowhere.
+type Place struct{ shard, slot, born uint32 }
+
 // Put adds a node, or replaces what is known of it. Nothing of doc is kept.
 // Identities that differ only in case are one node.
-func (ix *Index) Put(doc *query.Document) {
-	s := ix.shard(keyOf(doc.Identity))
+func (ix *Index) Put(doc *query.Document) Place {
+	i := ix.number(keyOf(doc.Identity))
+	s := ix.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.put(doc)
+	slot := s.put(doc)
+	return Place{uint32(i), slot, s.born[slot]}
 }
 
 // Touch changes a node's state and when it was last seen, which costs less
@@ -62,6 +68,18 @@ func (ix *Index) Touch(identity, state string, seen time.Time) {
 	if slot, ok := s.find(key); ok {
 		s.touch(slot, state, seen)
 	}
+}
+
+// PutFacts changes some top-level facts of a node and when it was last seen,
+// which costs as much less than Put as they are fewer. It is false, and nothing
+// has been done, where the node is not there or has not all of these facts.
+func (ix *Index) PutFacts(identity string, facts map[string]any, seen time.Time) bool {
+	key := keyOf(identity)
+	s := ix.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot, ok := s.find(key)
+	return ok && s.putFacts(slot, facts, seen)
 }
 
 // Delete takes a node out and reports whether it was there.

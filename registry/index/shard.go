@@ -62,7 +62,7 @@ func (s *shard) place(key string) int {
 	return at
 }
 
-func (s *shard) put(doc *query.Document) {
+func (s *shard) put(doc *query.Document) (slot uint32) {
 	key := keyOf(doc.Identity)
 	slot, known := s.find(key)
 	if !known {
@@ -86,6 +86,21 @@ func (s *shard) put(doc *query.Document) {
 	s.collectives.put(slot, doc.Collectives)
 	s.word(&s.auth, slot, doc.Auth)
 	s.touch(slot, doc.State, doc.Seen)
+	return slot
+}
+
+func (s *shard) putFacts(slot uint32, facts map[string]any, seen time.Time) bool {
+	root := &s.forest.facts
+	for key := range facts {
+		if b := root.under[key]; b == nil || b.column.get(slot).code == absent {
+			return false
+		}
+	}
+	for key, v := range facts {
+		s.forest.put(slot, root.under[key], v)
+	}
+	s.seconds[slot], s.nanos[slot] = seen.Unix(), int32(seen.Nanosecond())
+	return true
 }
 
 func (s *shard) touch(slot uint32, state string, seen time.Time) {

@@ -36,11 +36,19 @@ type change struct {
 }
 
 // put is a document to be written where filter finds the one before; exclusive
-// says that otherwise nothing may be written.
+// says that otherwise nothing may be written. Without a filter there is none
+// before.
 type put struct {
 	doc       document
 	filter    bson.D
 	exclusive bool
+}
+
+func (p *put) model() mongo.WriteModel {
+	if p.filter == nil {
+		return mongo.NewInsertOneModel().SetDocument(p.doc)
+	}
+	return mongo.NewReplaceOneModel().SetFilter(p.filter).SetReplacement(p.doc).SetUpsert(true)
 }
 
 // commit writes a change. When ctx ends meanwhile it is unknown whether it
@@ -160,8 +168,8 @@ func (s *Store) number(ctx context.Context, group []*change) error {
 // putAll returns the outcome of each put.
 func (s *Store) putAll(ctx context.Context, puts []put) []error {
 	models := make([]mongo.WriteModel, len(puts))
-	for i, p := range puts {
-		models[i] = mongo.NewReplaceOneModel().SetFilter(p.filter).SetReplacement(p.doc).SetUpsert(true)
+	for i := range puts {
+		models[i] = puts[i].model()
 	}
 	outcome := s.bulk(ctx, s.nodes, models)
 	for i, err := range outcome {

@@ -12,10 +12,16 @@
 //	 agentlist: [], classes: [], collectives: [], facts: {},
 //
 //	 format: 1, seen: Date, first: Date, trusted: {},
+//	 version: 4711, rev: 1700000000000000, event: {},
 //	 sections: {daemon: {auth, hash, sequence, received, …, facts}}}
 //
 // of which the first part is what the old readers know. A section has no facts
-// of its own where those of the document are its.
+// of its own where those of the document are its. By version a registry knows
+// whether the document is still the one that it knows, by rev followers find
+// what was written, and event is what happened with the last change.
+//
+// Beside the nodes are the journal (nodes.events), tombstones (nodes.gone) and
+// small things (nodes.state). See docs/mongodb.md.
 //
 // Keys of facts are escaped so that no server and no path takes them for
 // something else: "." is U+FF0E, "$" is U+FF04, and these two and the backslash
@@ -23,5 +29,5 @@
 // that neither int64 nor double holds exactly is an object with its text under
 // a backslash and "n".
 //
-// Writes are confirmed by a majority of the servers.
+// Writes are confirmed by a majority of the servers, and what is read is.
 package mongostore

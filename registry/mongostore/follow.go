@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,15 +13,23 @@ import (
 	"muster/registry"
 )
 
-// overlap is how long what was read is read again: a number may have been given
-// out so long before it is used. It is more than writeWait.
-const overlap = 30 * time.Second
+const (
+	// overlap is how long what was read is read again: a number may have been
+	// given out so long before it is used. It is more than writeWait.
+	overlap = 30 * time.Second
+
+	// mostly is how long it usually takes at most, so that all of the overlap
+	// is read again now and then only.
+	mostly    = 2 * time.Second
+	readEvery = 10 * time.Second
+)
 
 // follower reads everything that has a number after one that was the last
-// given out at least overlap ago, and leaves out what it has seen.
+// given out some time ago, and leaves out what it has seen.
 type follower struct {
 	store    *Store
-	readings []reading        // of the clock; the first is where it reads from
+	readings []reading        // of the clock; the first is from overlap ago
+	read     time.Time        // when it last read from the first of them
 	seen     map[string]int64 // numbers of documents, after the first reading
 	told     map[int64]bool   // IDs of events, likewise
 }
@@ -52,10 +61,21 @@ func (f *follower) Next(ctx context.Context, see func(registry.Changes) error) e
 		return f.store.words("reading from", err)
 	}
 	from := f.readings[0].at
+	all := now.Sub(f.read) >= readEvery
+	if !all {
+		for _, r := range f.readings {
+			if now.Sub(r.when) >= mostly {
+				from = r.at
+			}
+		}
+	}
 	if at != from {
-		if err := f.read(ctx, from, see); err != nil {
+		if err := f.readFrom(ctx, from, see); err != nil {
 			return err
 		}
+	}
+	if all {
+		f.read = now
 	}
 	f.readings = append(f.readings, reading{now, at})
 	f.forget(now)
@@ -81,9 +101,9 @@ func (f *follower) forget(now time.Time) {
 	}
 }
 
-// read reads what has a number after from. Events come first: what they are
+// readFrom reads what has a number after from. Events come first: what they are
 // about is in the documents then.
-func (f *follower) read(ctx context.Context, from int64, see func(registry.Changes) error) error {
+func (f *follower) readFrom(ctx context.Context, from int64, see func(registry.Changes) error) error {
 	var c registry.Changes
 	err := f.store.Events(ctx, registry.EventRange{After: uint64(max(0, from))}, func(e registry.Event) error {
 		if !f.told[int64(e.ID)] {
@@ -120,9 +140,7 @@ func (f *follower) read(ctx context.Context, from int64, see func(registry.Chang
 			return err
 		}
 	}
-	for key, rev := range fresh {
-		f.seen[key] = rev
-	}
+	maps.Copy(f.seen, fresh)
 	for _, e := range c.Events {
 		f.told[int64(e.ID)] = true
 		f.store.isNewest(int64(e.ID))

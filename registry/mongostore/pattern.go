@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -90,8 +91,7 @@ func write(b *strings.Builder, re *syntax.Regexp) {
 }
 
 func writeGroup(b *strings.Builder, re *syntax.Regexp) {
-	switch re.Op {
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpBeginText:
+	if slices.Contains([]syntax.Op{syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL, syntax.OpBeginText}, re.Op) {
 		write(b, re)
 		return
 	}

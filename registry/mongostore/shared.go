@@ -24,10 +24,11 @@ func known(n *registry.Node) bson.D {
 
 // Replace implements [registry.Shared].
 func (s *Store) Replace(ctx context.Context, old, next *registry.Node, happened []registry.Event) error {
-	return s.commit(ctx, &change{
-		puts:   []put{{doc: documentOf(next), filter: known(old), exclusive: true}},
-		events: eventDocuments(happened),
-	})
+	p := put{doc: documentOf(next), exclusive: true}
+	if old.Version() != 0 {
+		p.filter = known(old)
+	}
+	return s.commit(ctx, &change{puts: []put{p}, events: eventDocuments(happened)})
 }
 
 // Forget implements [registry.Shared]. A tombstone tells followers to look at

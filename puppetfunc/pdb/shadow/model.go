@@ -36,25 +36,28 @@ func truthOf(b bool) truth {
 	return isFalse
 }
 
+// negated is what "not" makes of it.
+func (t truth) negated() truth {
+	if t == isNull {
+		return isNull
+	}
+	return 1 - t
+}
+
 // holds is what PuppetDB answers about a node.
 func (c *condition) holds(n *Node) truth {
 	switch c.op {
 	case "not":
-		switch c.parts[0].holds(n) {
-		case isTrue:
-			return isFalse
-		case isFalse:
-			return isTrue
-		}
-		return isNull
+		return c.parts[0].holds(n).negated()
 	case "and", "or":
 		decides := truthOf(c.op == "or")
-		all := 1 - decides
+		all := decides.negated()
 		for _, part := range c.parts {
-			switch is := part.holds(n); is {
-			case decides:
+			is := part.holds(n)
+			if is == decides {
 				return decides
-			case isNull:
+			}
+			if is == isNull {
 				all = isNull
 			}
 		}
@@ -73,8 +76,12 @@ const (
 	ruleList  = "a list stands for its elements (PuppetDB: one JSON value)"
 	ruleTypes = "only values of one type are ordered (PuppetDB: text before numbers before true and false)"
 	ruleMap   = "patterns search texts, numbers and lists of them (PuppetDB: also the JSON text of objects)"
+	ruleMain  = "the classes main and settings, which every node has, are left out (PuppetDB: they are there)"
 	ruleCase  = "certnames are compared without case (PuppetDB: with it)"
 )
+
+// everyNodes are the titles of classes that every catalog has.
+var everyNodes = []string{"Settings", "main", "Main"}
 
 // compared is what PuppetDB makes of one comparison, and the rule by which ours
 // may differ.
@@ -83,7 +90,11 @@ func (c *condition) compared(n *Node) (is truth, rule string) {
 	case "certname":
 		return c.name(n.Certname), ruleCase
 	case "class":
-		return truthOf(slices.ContainsFunc(n.Classes, func(title string) bool { return c.name(title) == isTrue })), ""
+		named := func(title string) bool { return c.name(title) == isTrue }
+		if !slices.ContainsFunc(n.Classes, named) && slices.ContainsFunc(everyNodes, named) {
+			return isTrue, ruleMain
+		}
+		return truthOf(slices.ContainsFunc(n.Classes, named)), ""
 	}
 	v, there := follow(n.Facts, c.path)
 	if c.about == "row" || c.about == "leaf" { // of rows, which are there or not
@@ -143,7 +154,7 @@ func (c *condition) valued(v any) (truth, string) {
 	case "~":
 		return matched(c.value, text(v)), rule
 	case "!~":
-		return 1 - matched(c.value, text(v)), rule
+		return matched(c.value, text(v)).negated(), rule
 	}
 	if rule == "" && rank(v) != rank(c.value) {
 		rule = ruleTypes

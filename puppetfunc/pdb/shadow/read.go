@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -38,6 +39,9 @@ func ReadNodes(inventory, classes []byte) (map[string]*Node, error) {
 		if n != nil && row.Title != "main" && row.Title != "Settings" {
 			n.Classes = append(n.Classes, row.Title)
 		}
+	}
+	for _, n := range nodes {
+		slices.Sort(n.Classes)
 	}
 	return nodes, nil
 }

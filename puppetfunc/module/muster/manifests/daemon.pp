@@ -44,7 +44,7 @@ class muster::daemon (
 
   if $manage_unit {
     muster::unit { 'muster-agent':
-      data   => "${muster::data}/agent",
+      part   => 'agent',
       before => Service['muster-agent'],
       notify => Service['muster-agent'],
     }

@@ -21,17 +21,15 @@
 # @param source
 #   Where the program itself is taken from, instead of a package.
 # @param program
-#   Where the program is.
+#   Where the program is; the units that it prints have /usr/bin/muster.
 # @param config_dir
 #   Folder of muster.yaml, and of what it names.
 # @param settings
 #   What muster.yaml holds; docs/config.md of muster lists the keys. Secrets belong into files that it names.
-# @param user
-#   Whom the server runs as; its group may read the settings.
 # @param manage_user
-#   Whether the module makes that user, and its group of the same name.
-# @param data
-#   Folder of what must survive.
+#   Whether the module makes the user muster, which the server runs as, and its group.
+# @param group
+#   Who may read the settings beside root.
 class muster (
   String[1]            $package        = 'muster',
   String[1]            $package_ensure = 'installed',
@@ -39,20 +37,19 @@ class muster (
   Pattern[/\A\//]      $program        = '/usr/bin/muster',
   Pattern[/\A\//]      $config_dir     = '/etc/muster',
   Hash[String[1], Any] $settings       = {},
-  String[1]            $user           = 'muster',
   Boolean              $manage_user    = true,
-  Pattern[/\A\//]      $data           = '/var/lib/muster',
+  String[1]            $group          = 'muster',
 ) {
   if $manage_user {
-    group { $user:
+    group { 'muster':
       ensure => present,
       system => true,
     }
-    user { $user:
+    user { 'muster':
       ensure => present,
       system => true,
-      gid    => $user,
-      home   => $data,
+      gid    => 'muster',
+      home   => '/var/lib/muster',
       shell  => '/usr/sbin/nologin',
       before => File["${config_dir}/muster.yaml"],
     }
@@ -74,7 +71,7 @@ class muster (
     }
   }
 
-  file { [$config_dir, $data]:
+  file { $config_dir:
     ensure => directory,
     owner  => 'root',
     group  => 'root',
@@ -84,7 +81,7 @@ class muster (
   file { "${config_dir}/muster.yaml":
     ensure  => file,
     owner   => 'root',
-    group   => $user,
+    group   => $group,
     mode    => '0640',
     content => muster::to_yaml($settings),
   }

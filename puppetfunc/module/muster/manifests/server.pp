@@ -1,4 +1,4 @@
-# @summary The registry: muster serve, as a user of its own.
+# @summary The registry: muster serve, as the user muster; its data is in /var/lib/muster/serve.
 #
 # @example A registry that knows Puppet's certificates, and takes commands of the puppetserver
 #   class { 'muster':
@@ -25,18 +25,9 @@ class muster::server (
 ) {
   require muster
 
-  file { "${muster::data}/serve":
-    ensure => directory,
-    owner  => $muster::user,
-    group  => $muster::user,
-    mode   => '0700',
-    before => Service['muster'],
-  }
-
   if $manage_unit {
     muster::unit { 'muster':
-      user   => $muster::user,
-      data   => "${muster::data}/serve",
+      part   => 'serve',
       before => Service['muster'],
       notify => Service['muster'],
     }

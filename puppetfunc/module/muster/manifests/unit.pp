@@ -1,34 +1,19 @@
-# @summary A systemd unit of the module, and systemd told of it.
+# @summary A systemd unit, as the program itself prints it, and systemd told of it.
 #
 # @api private
 #
-# @param user
-#   Whom the unit runs as.
-# @param data
-#   The folder that it may write to.
+# @param part
+#   What muster unit prints: serve or agent.
 define muster::unit (
-  String[1]       $user = 'root',
-  Pattern[/\A\//] $data = $muster::data,
+  Enum['serve', 'agent'] $part,
 ) {
-  $parameters = {
-    'program' => $muster::program,
-    'config'  => "${muster::config_dir}/muster.yaml",
-    'user'    => $user,
-    'data'    => $data,
-  }
+  $unit = "/etc/systemd/system/${name}.service"
+  $says = "${muster::program} unit ${part}"
 
-  file { "/etc/systemd/system/${name}.service":
-    ensure  => file,
-    owner   => 'root',
-    group   => 'root',
-    mode    => '0644',
-    content => epp("muster/${name}.service.epp", $parameters),
-    notify  => Exec["muster: systemd reads ${name}.service"],
-  }
-
-  exec { "muster: systemd reads ${name}.service":
-    command     => 'systemctl daemon-reload',
-    path        => ['/bin', '/usr/bin'],
-    refreshonly => true,
+  exec { "muster: write ${unit}":
+    command  => "${says} > ${unit}.new && mv ${unit}.new ${unit} && systemctl daemon-reload",
+    unless   => "${says} | cmp -s - ${unit}",
+    path     => ['/usr/bin', '/bin'],
+    provider => shell,
   }
 }

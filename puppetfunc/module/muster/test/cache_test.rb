@@ -140,3 +140,14 @@ class CacheTest < MusterTest
     assert_operator Dir.glob("#{@dir}/cache/*.lock").length, :<=, 256
   end
 end
+
+class SecondEnvironmentTest < MusterTest
+  # A puppetserver loads the module once for each environment, into one runtime.
+  def test_the_files_load_twice_and_share_the_memory
+    FileUtils.cp_r(File.expand_path('../lib', __dir__), @dir)
+    PuppetX::Muster::Cache.memory['k'] = { 'answered' => 1 }
+    _, told = capture_io { require "#{@dir}/lib/puppet_x/muster/question.rb" }
+    assert_empty told.lines.reject { |line| line.include?('method redefined') || line.include?('previous definition') }
+    assert_equal({ 'answered' => 1 }, PuppetX::Muster::Cache.memory['k'])
+  end
+end

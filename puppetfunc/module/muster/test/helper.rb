@@ -2,7 +2,6 @@
 
 require 'minitest/autorun'
 require 'json'
-require 'minitest/mock'
 require 'puppet'
 require 'puppet/test/test_helper'
 require 'socket'
@@ -119,8 +118,7 @@ class MusterTest < Minitest::Test
   # A question asked in a scope that has these facts and was trusted so.
   def question(settings, options = {}, facts: nil, trusted: nil, function: 'search_nodes')
     scope = { 'facts' => facts, 'trusted' => trusted }.compact
-    asked = PuppetX::Muster::Question
-    PuppetX::Muster::Settings.stub(:new, settings) { asked.new(function, scope, options) }
+    PuppetX::Muster::Question.new(function, scope, options, settings)
   end
 
   def refused(says, &block)

@@ -35,11 +35,11 @@ module PuppetX
         TYPE
       end
 
-      def initialize(function, scope, options)
+      def initialize(function, scope, options, settings = nil)
         @function = function
         @scope = scope
         @options = options
-        @settings = Settings.new(servers: options['server'])
+        @settings = settings || Settings.new(servers: options['server'])
         @client = Client.new(@settings, certname)
         @cache = Cache.new(@settings)
       rescue Refused => e

@@ -1,0 +1,147 @@
+package registry_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"muster/registry"
+)
+
+// TestWhatRepeatedKnowsIsWhatRegisterWouldDo: bodies that are taken without
+// being decoded leave the node as decoding and registering them does, whatever
+// differs in them; and whatever is stable in them was what it is.
+func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
+	known := 0
+	rapid.Check(t, func(t *rapid.T) {
+		now := noon
+		opened := func() *registry.Registry {
+			r, err := registry.Open(t.Context(), registry.Config{Now: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = r.Close() })
+			return r
+		}
+		quick, slow := opened(), opened()
+		few := rapid.Int64Range(0, 1)
+		for range rapid.IntRange(2, 8).Draw(t, "registrations") {
+			now = now.Add(time.Minute)
+			facts := map[string]any{
+				"uptime": few.Draw(t, "uptime"), "os": fmt.Sprint("v", few.Draw(t, "os")/1*few.Draw(t, "os again")),
+				"memory":        map[string]any{"system": map[string]any{"used": few.Draw(t, "used"), "total": few.Draw(t, "total") * few.Draw(t, "total again")}},
+				"load_averages": rapid.SampledFrom([]any{map[string]any{"1m": 0.5}, map[string]any{"1m": 0.7}, "none", nil, []any{"a"}}).Draw(t, "load"),
+			}
+			if rapid.IntRange(0, 5).Draw(t, "without") == 0 {
+				delete(facts, rapid.SampledFrom([]string{"uptime", "os", "memory"}).Draw(t, "which"))
+			}
+			said := map[string]any{"facts": facts, "classes": []string{fmt.Sprint("c", rapid.IntRange(0, 5).Draw(t, "class")/5)}}
+			body, err := json.Marshal(said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rapid.IntRange(0, 9).Draw(t, "twice") == 0 {
+				body = append([]byte(`{"facts":{"uptime":1,"uptime":2},`), body[1:]...)
+			}
+			reg := registry.Registration{Identity: "db1", Auth: "cert", Body: body}
+			all, failed := registry.DecodeRegistration(body)
+			_, taken, err := quick.Repeated(t.Context(), reg)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case failed != nil && taken:
+				t.Fatalf("%s was taken: %v", body, failed)
+			case failed != nil:
+				continue
+			}
+			reg.Facts, reg.Classes = all.Facts, all.Classes
+			if taken {
+				known++
+			} else if _, err := quick.Register(t.Context(), reg); err != nil {
+				t.Fatal(err)
+			}
+			reg.Body = nil
+			receipt, err := slow.Register(t.Context(), reg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken && receipt.Changed {
+				t.Fatalf("%s was taken as unchanged", body)
+			}
+			for _, path := range []string{"uptime", "memory.system.used", "memory.system.total", "load_averages.1m", "os"} {
+				a, err := quick.Histogram(t.Context(), registry.Discovery{}, path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := slow.Histogram(t.Context(), registry.Discovery{}, path)
+				if got, want := fmt.Sprint(a), fmt.Sprint(b); err != nil || got != want {
+					t.Fatalf("%s: %s, %v; want %s", path, got, err, want)
+				}
+			}
+			a, _ := quick.Node("db1")
+			b, _ := slow.Node("db1")
+			if got, want := string(registry.AppendRecord(nil, &a)), string(registry.AppendRecord(nil, &b)); got != want {
+				t.Fatalf("repeated, it is\n%s\nregistered\n%s", got, want)
+			}
+			if got, want := happened(t, quick), happened(t, slow); got != want {
+				t.Fatalf("quickly, this happened\n%s\nslowly\n%s", got, want)
+			}
+		}
+	})
+	if known < 20 {
+		t.Errorf("only %d bodies were known", known)
+	}
+}
+
+// happened is the history of a registry as text.
+func happened(t *rapid.T, r *registry.Registry) string {
+	var all []string
+	if err := r.Events(t.Context(), registry.EventRange{}, func(e registry.Event) error {
+		text, err := json.Marshal(e)
+		all = append(all, string(text))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, "\n")
+}
+
+// TestHostileBodiesAreNotTaken: what decoding refuses is not known, although its
+// outline looks like that of what was said before.
+func TestHostileBodiesAreNotTaken(t *testing.T) {
+	now := noon
+	r := open(t, nil, &now)
+	body := `{"facts":{"os":"x","uptime":1,"memory":{"system":{"used":1}}},"classes":["a"]}`
+	reg, err := registry.DecodeRegistration([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Identity, reg.Body = "db1", []byte(body)
+	register(t, r, reg)
+	for _, next := range []string{
+		`{"facts":{"os":"x","uptime":1,"memory":{"system":{"used":1,"used":2}}},"classes":["a"]}`,
+		`{"facts":{"os":"x","uptime":"a\u0000b","memory":{"system":{"used":1}}},"classes":["a"]}`,
+		`{"facts":{"os":"x","uptime":2,"uptime":3,"memory":{"system":{"used":1}}},"classes":["a"]}`,
+		`{"facts":{"os":"x","uptime":2,"memory":{"system":{"used":1}}},"classes":["a"]} {}`,
+		`{"facts":{"os":"x","uptime":2,"memory":{"system":{"used":1}}},"classes":["a"]`,
+		`{"facts":{"os":"x","uptime":2,"memory":{"system":{"used":1}}},"classes":["a"],"facts":{}}`,
+		`{"facts":{"os":"y","uptime":2,"memory":{"system":{"used":1}}},"classes":["a"]}`,
+		`{"facts":{"os":"x","memory":{"system":{"used":1}},"uptime":2},"classes":["a"]}`,
+		`{"facts":{"os":"x","uptime":2},"classes":["a"]}`,
+		`{"facts":{"uptime":2,"memory":{"system":{"used":1}}},"classes":["a"]}`,
+		`{"facts":{"os":"x","uptime":"AKIAABCDEFGHIJKLMNOP","memory":{"system":{"used":1}}},"classes":["a"]}`,
+		"{\"facts\":{\"os\":\"x\",\"uptime\":\"\xff\",\"memory\":{\"system\":{\"used\":1}}},\"classes\":[\"a\"]}",
+		``, `null`, `[]`, `{}`, `{"facts":null}`,
+	} {
+		if _, known, err := r.Repeated(t.Context(), registry.Registration{Identity: "db1", Body: []byte(next)}); known || err != nil {
+			t.Errorf("%s is known: %v, %v", next, known, err)
+		}
+	}
+	if _, known, err := r.Repeated(t.Context(), registry.Registration{Identity: "db1", Body: []byte(`{"facts":{"os":"x","uptime":2,"memory":{"system":{"used":7}}},"classes":["a"]}`)}); !known || err != nil {
+		t.Errorf("what has only moved is not known: %v", err)
+	}
+}
