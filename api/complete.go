@@ -51,7 +51,7 @@ func (s *Server) complete(c echo.Context) error {
 
 // valuesOf counts the values of a fact over the live nodes, as text. What can
 // not be had in time is not offered.
-func valuesOf(ctx context.Context, r Registry, path string) map[string]int {
+func valuesOf(ctx context.Context, r Asked, path string) map[string]int {
 	if _, err := r.Names(); err != nil {
 		return nil // nor the values, then
 	}

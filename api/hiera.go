@@ -93,7 +93,7 @@ type missingValue struct{ identity, path string }
 
 func (m *missingValue) Error() string { return m.identity + " has no " + m.path }
 
-func (s *Server) hieraValues(ctx context.Context, seen Registry, k HieraKey, n *registry.Node) ([]any, error) {
+func (s *Server) hieraValues(ctx context.Context, seen Asked, k HieraKey, n *registry.Node) ([]any, error) {
 	named := map[string]any{}
 	for name, path := range k.Bind {
 		value := field(n, path)

@@ -15,11 +15,7 @@ import (
 // Life is what the routes about lifecycle and history need of a
 // [registry.Registry].
 type Life interface {
-	Events(context.Context, registry.EventRange, func(registry.Event) error) error
-	History(ctx context.Context, id string, from, to time.Time, add func(registry.Event) error) error
-	Diff(ctx context.Context, id string, from time.Time) ([]registry.Change, time.Time, error)
-	DiffNodes(first, second *registry.Node) []registry.Change
-	Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error
+	Told
 	Deactivate(ctx context.Context, id, by string) error
 	Reactivate(ctx context.Context, id, by string) error
 	Retire(ctx context.Context, id, by string, at time.Time) error
@@ -28,6 +24,16 @@ type Life interface {
 	Restore(context.Context, io.ReadSeeker) (registry.Restored, error)
 	Heads(context.Context, io.Writer) error
 	Pass(context.Context, io.Writer, registry.Wanted) error
+}
+
+// Told is what readers are told of the past and of what happens; a [view] has to
+// know each of these.
+type Told interface {
+	Events(context.Context, registry.EventRange, func(registry.Event) error) error
+	History(ctx context.Context, id string, from, to time.Time, add func(registry.Event) error) error
+	Diff(ctx context.Context, id string, from time.Time) ([]registry.Change, time.Time, error)
+	DiffNodes(first, second *registry.Node) []registry.Change
+	Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error
 }
 
 // alive makes of a handler one that needs the lifecycle.

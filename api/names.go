@@ -113,7 +113,7 @@ func (s *Server) values(c echo.Context) error {
 }
 
 // histogram counts what [field] has of each node.
-func histogram(ctx context.Context, r Registry, d registry.Discovery, path string) (registry.Values, error) {
+func histogram(ctx context.Context, r Asked, d registry.Discovery, path string) (registry.Values, error) {
 	if !slices.Contains(nodeKeys, path) {
 		return r.Histogram(ctx, d, path)
 	}

@@ -18,7 +18,7 @@ var entire = []string{"GET /v1/backup", "POST /v1/restore", "POST /v1/thaw", "GE
 
 // seen is the registry as the principal of a request sees it. Handlers ask it,
 // and never s.Registry itself.
-func (s *Server) seen(c echo.Context) Registry {
+func (s *Server) seen(c echo.Context) Asked {
 	if v := s.viewOf(c); v != nil {
 		return v
 	}
@@ -26,7 +26,7 @@ func (s *Server) seen(c echo.Context) Registry {
 }
 
 // seenLife is the same of the lifecycle.
-func (s *Server) seenLife(c echo.Context) Life {
+func (s *Server) seenLife(c echo.Context) Told {
 	if v := s.viewOf(c); v != nil {
 		return v
 	}
@@ -39,15 +39,14 @@ func (s *Server) viewOf(c echo.Context) *view {
 	if p.sight == nil {
 		return nil
 	}
-	return &view{Registry: s.Registry, Life: s.Life, sight: p.sight, server: s}
+	return &view{base: s.Registry, life: s.Life, sight: p.sight, server: s}
 }
 
 // view is a registry of which a scope hides a part. What it hides it has not: a
 // query about a fact that may not be seen is one about a fact that no node has.
 type view struct {
-	Registry
-	Life
-
+	base   Registry
+	life   Life
 	sight  *registry.Sight
 	server *Server
 }
@@ -87,7 +86,7 @@ func (v *view) plain(d registry.Discovery) (registry.Discovery, bool) {
 func (v *view) Find(ctx context.Context, d registry.Discovery) (a registry.Answer, err error) {
 	d = v.narrow(d)
 	if asked, plain := v.plain(d); plain {
-		a, err = v.Registry.Find(ctx, asked)
+		a, err = v.base.Find(ctx, asked)
 		v.cut(a.Nodes)
 	} else {
 		var among registry.Among
@@ -103,7 +102,7 @@ func (v *view) Find(ctx context.Context, d registry.Discovery) (a registry.Answe
 func (v *view) Rows(ctx context.Context, d registry.Discovery) (t registry.Table, err error) {
 	d = v.narrow(d)
 	if asked, plain := v.plain(d); plain {
-		t, err = v.Registry.Rows(ctx, asked)
+		t, err = v.base.Rows(ctx, asked)
 	} else {
 		var among registry.Among
 		if among, err = v.among(ctx, d); err == nil {
@@ -135,7 +134,7 @@ func (v *view) cut(nodes []registry.Found) {
 
 // among is all that the scope shows, for questions that no index may answer.
 func (v *view) among(ctx context.Context, d registry.Discovery) (registry.Among, error) {
-	all, err := v.Registry.Find(ctx, registry.Discovery{Collectives: d.Collectives, States: d.States, Compiled: d.Compiled})
+	all, err := v.base.Find(ctx, registry.Discovery{Collectives: d.Collectives, States: d.States, Compiled: d.Compiled})
 	if err != nil {
 		return registry.Among{}, err
 	}
@@ -147,7 +146,7 @@ func (v *view) among(ctx context.Context, d registry.Discovery) (registry.Among,
 			if !plain {
 				return nil, nil
 			}
-			a, err := v.Registry.Find(ctx, registry.Discovery{Query: asked, Collectives: d.Collectives, States: d.States})
+			a, err := v.base.Find(ctx, registry.Discovery{Query: asked, Collectives: d.Collectives, States: d.States})
 			return a.Names(), err
 		},
 	}, nil
@@ -155,7 +154,7 @@ func (v *view) among(ctx context.Context, d registry.Discovery) (registry.Among,
 
 // Node finds a node that the scope shows.
 func (v *view) Node(id string) (registry.Node, bool) {
-	n, ok := v.Registry.Node(id)
+	n, ok := v.base.Node(id)
 	if !ok {
 		return n, false
 	}
@@ -164,11 +163,11 @@ func (v *view) Node(id string) (registry.Node, bool) {
 
 // Names are those of what the scope shows.
 func (v *view) Names() (registry.Names, error) {
-	names, err := v.Registry.Names()
+	names, err := v.base.Names()
 	if err != nil || len(v.sight.Collectives) == 0 {
 		return v.sight.Names(names), err
 	}
-	return v.server.scoped.of(v, v.Registry.Stats().Revision)
+	return v.server.scoped.of(v, v.base.Stats().Revision)
 }
 
 // Facts describes those of the facts that the scope shows whole, where it shows
@@ -177,7 +176,7 @@ func (v *view) Facts() ([]index.Fact, error) {
 	if len(v.sight.Collectives) > 0 {
 		return nil, nil
 	}
-	facts, err := v.Registry.Facts()
+	facts, err := v.base.Facts()
 	return slices.DeleteFunc(facts, func(f index.Fact) bool { return !v.sight.Fact(f.Path) }), err
 }
 
@@ -219,7 +218,7 @@ func (s *scopedNames) of(v *view, revision uint64) (registry.Names, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), v.server.Deadline)
 	defer cancel()
 	d := v.narrow(registry.Discovery{States: []registry.State{registry.Active, registry.Stale, registry.Expired, registry.Deactivated}})
-	a, err := v.Registry.Find(ctx, d)
+	a, err := v.base.Find(ctx, d)
 	if err != nil {
 		return registry.Names{}, err
 	}

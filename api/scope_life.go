@@ -15,13 +15,13 @@ func (v *view) History(ctx context.Context, id string, from, to time.Time, add f
 	if _, ok := v.Node(id); !ok {
 		return nil // as of a node that is not there
 	}
-	return v.Life.History(ctx, id, from, to, v.filtered(add))
+	return v.life.History(ctx, id, from, to, v.filtered(add))
 }
 
 // Events tells of the nodes that the scope shows.
 func (v *view) Events(ctx context.Context, want registry.EventRange, add func(registry.Event) error) error {
 	add = v.filtered(add)
-	return v.Life.Events(ctx, want, func(e registry.Event) error {
+	return v.life.Events(ctx, want, func(e registry.Event) error {
 		if !v.shows(e.Identity) {
 			return nil
 		}
@@ -53,8 +53,13 @@ func (v *view) Diff(ctx context.Context, id string, from time.Time) ([]registry.
 	if _, ok := v.Node(id); !ok {
 		return nil, from, registry.ErrNoNode
 	}
-	changes, since, err := v.Life.Diff(ctx, id, from)
+	changes, since, err := v.life.Diff(ctx, id, from)
 	return v.visible(changes), since, err
+}
+
+// DiffNodes compares nodes as the scope has shown them.
+func (v *view) DiffNodes(first, second *registry.Node) []registry.Change {
+	return v.life.DiffNodes(first, second)
 }
 
 func (v *view) visible(changes []registry.Change) []registry.Change {
@@ -69,7 +74,7 @@ func (v *view) visible(changes []registry.Change) []registry.Change {
 func (v *view) Watch(ctx context.Context, d registry.Discovery, after uint64, see func(registry.Watched) error) error {
 	d = v.narrow(d)
 	if asked, plain := v.plain(d); plain {
-		return v.Life.Watch(ctx, asked, after, func(w registry.Watched) error {
+		return v.life.Watch(ctx, asked, after, func(w registry.Watched) error {
 			e, any := v.sight.Event(w.Event)
 			if w.What == registry.Left && len(v.sight.Collectives) > 0 {
 				e.Changes, e.More = nil, 0 // it may be where it can not be seen by now
@@ -88,7 +93,7 @@ func (v *view) Watch(ctx context.Context, d registry.Discovery, after uint64, se
 	}
 	f := follower{view: v, want: d, see: see}
 	all := registry.Discovery{Collectives: d.Collectives, States: []registry.State{registry.Active, registry.Stale, registry.Expired, registry.Deactivated}}
-	return v.Life.Watch(ctx, all, 0, func(w registry.Watched) error { return f.take(ctx, w) })
+	return v.life.Watch(ctx, all, 0, func(w registry.Watched) error { return f.take(ctx, w) })
 }
 
 // asksOthers reports whether a query is about more than single nodes as they are.

@@ -93,6 +93,8 @@ var questions = []string{
 	"/v1/facts", "/v1/facts/%s", "/v1/facts/role?q=%s=1", "/v1/classes", "/v1/nodes/n0", "/v1/nodes/n1", "/v1/nodes/out", "/v1/nodes/none",
 	"/v1/why?node=n0&q=%s=1", "/v1/why?node=n0&q=not+%s=2", "/v1/why?node=n0&fact=%s=1", "/v1/why?node=out&q=role=web", "/v1/explain?q=%s=1", "/v1/parse?q=%s=1", "/v1/parse?q=hiden=1",
 	"/v1/complete?q=hid", "/v1/complete?q=%s=", "/v1/complete?q=", "/v1/complete?q=r", "/v1/nodes/n0/history", "/v1/nodes/out/history", "/v1/nodes/n0/diff?from=1d", "/v1/nodes/n0/diff?with=n1",
+	"/pdb/query/v4?query=inventory[certname]{facts.%s=1}", "/pdb/query/v4?query=nodes[certname]{facts.%s>0}", "/pdb/query/v4/facts", "/pdb/query/v4/facts/%s", "/pdb/query/v4/nodes",
+	"/pdb/query/v4/nodes/out", "/pdb/query/v4/inventory", "/pdb/query/v4/fact-contents", "/pdb/query/v4/nodes/n0/facts", "/v1/hiera/n0",
 	"/v1/nodes/n0/diff?with=out", "/v1/changes", "/v1/missing?state=active", "/v1/missing?q=%s=1&state=any",
 }
 

@@ -53,7 +53,7 @@ func (s *Server) search(c echo.Context) error {
 	return f.write(c, a.format)
 }
 
-func find(ctx context.Context, r Registry, a *ask, q *query.Query) (*found, error) {
+func find(ctx context.Context, r Asked, a *ask, q *query.Query) (*found, error) {
 	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort, Compiled: a.compiled}
 	if len(a.fields) == 0 {
 		d.Limit = a.limit

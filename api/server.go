@@ -21,20 +21,26 @@ import (
 
 // Registry is what the routes need of a [registry.Registry].
 type Registry interface {
-	Find(context.Context, registry.Discovery) (registry.Answer, error)
-	Rows(context.Context, registry.Discovery) (registry.Table, error)
-	Node(id string) (registry.Node, bool)
+	Asked
 	Register(context.Context, registry.Registration) (registry.Receipt, error)
 	Repeated(context.Context, registry.Registration) (receipt registry.Receipt, known bool, err error)
 	Trust(context.Context, registry.Registration) error
 	Refuse(registry.Refusal)
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
+	Stats() registry.Stats
+}
+
+// Asked is what readers ask of a registry. Who may see a part of it only asks a
+// [view], which has to know each of these.
+type Asked interface {
+	Find(context.Context, registry.Discovery) (registry.Answer, error)
+	Rows(context.Context, registry.Discovery) (registry.Table, error)
+	Node(id string) (registry.Node, bool)
 	Names() (registry.Names, error)
 	Vocabulary() (query.Vocabulary, error)
 	Facts() ([]index.Fact, error)
 	Histogram(ctx context.Context, d registry.Discovery, path string) (registry.Values, error)
-	Stats() registry.Stats
 }
 
 // Check is one thing that must be well for the server to be ready.
