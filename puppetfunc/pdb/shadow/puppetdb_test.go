@@ -3,7 +3,9 @@
 package shadow_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -20,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"muster/puppetfunc/pdb/shadow"
 )
@@ -269,6 +273,29 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeRecording(t *testing.T, order []string, answers map[string][]string) {
+	t.Helper()
+	number := map[string]int{}
+	for i, n := range fleet() {
+		number[n.Certname] = i
+	}
+	var out bytes.Buffer
+	for _, question := range order {
+		set := make([]byte, (fleetSize+7)/8)
+		for _, name := range answers[question] {
+			set[number[name]/8] |= 1 << (number[name] % 8)
+		}
+		fmt.Fprintf(&out, "%s\t%s\n", question, hex.EncodeToString(set))
+	}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(recording, e.EncodeAll(out.Bytes(), nil), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

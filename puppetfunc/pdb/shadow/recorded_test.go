@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -118,27 +117,4 @@ func readRecording(t *testing.T) map[string][]string {
 		}
 	}
 	return answers
-}
-
-func writeRecording(t *testing.T, order []string, answers map[string][]string) {
-	t.Helper()
-	number := map[string]int{}
-	for i, n := range fleet() {
-		number[n.Certname] = i
-	}
-	var out bytes.Buffer
-	for _, question := range order {
-		set := make([]byte, (fleetSize+7)/8)
-		for _, name := range answers[question] {
-			set[number[name]/8] |= 1 << (number[name] % 8)
-		}
-		fmt.Fprintf(&out, "%s\t%s\n", question, hex.EncodeToString(set))
-	}
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(recording, e.EncodeAll(out.Bytes(), nil), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
