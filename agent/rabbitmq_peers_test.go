@@ -58,7 +58,7 @@ func TestThroughRabbitMQ(t *testing.T) {
 	running(t, d.Run)
 	operator := agent.Client{Bus: rabbit(t, server), Sealer: s.sealer("alice", pki.RoleOperator), Opener: s.opener()}
 	ping := func() bool {
-		replies, outcome := call(t, operator, agent.Call{Agent: "rpcutil", Action: "ping", Nodes: []string{"db1.acme.net", "ghost"}, Timeout: 2 * time.Second})
+		replies, outcome := call(t, operator, agent.Call{Agent: "rpcutil", Action: "ping", Nodes: []string{"db1.acme.net", "ghost"}, Timeout: 5 * time.Second})
 		return replies["db1.acme.net"].Message == "OK" && len(outcome.Silent) == 1
 	}
 	eventually(t, "a ping through RabbitMQ", ping)

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long tests wait for what should happen at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
