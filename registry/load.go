@@ -39,7 +39,7 @@ func (r *Registry) load(ctx context.Context) {
 	t := newTable()
 	t.bare = r.direct.is()
 	err := r.startFollowing(ctx)
-	var nodes []placed
+	var nodes []row
 	if err == nil && !t.bare {
 		nodes, err = r.readAll(ctx, t)
 	}
@@ -57,12 +57,12 @@ func (r *Registry) load(ctx context.Context) {
 
 // readAll reads the nodes of the store, several at a time, and puts them into
 // the index.
-func (r *Registry) readAll(ctx context.Context, t *table) ([]placed, error) {
+func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var (
 		mu      sync.Mutex
-		nodes   []placed
+		nodes   []row
 		workers sync.WaitGroup
 	)
 	work := make(chan func() (Node, error), 64)
@@ -78,7 +78,7 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]placed, error) {
 				r.machines.knows(n.Identity, n.Facts, false)
 				head := n.head(ctx, r.packer)
 				mu.Lock()
-				nodes = append(nodes, placed{head, at})
+				nodes = append(nodes, row{head, at})
 				mu.Unlock()
 			}
 		})

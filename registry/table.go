@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,8 +23,7 @@ type table struct {
 
 	mu       sync.RWMutex
 	byKey    map[string]*Head
-	sorted   []*Head       // by key
-	places   []index.Place // of sorted in the index
+	rows     rows
 	revision uint64
 	lists    map[string][]string // of collectives, since many nodes are in the same
 }
@@ -64,22 +62,16 @@ func (t *table) node(key string) *Node {
 	return h.node()
 }
 
-// placed is a node that the index has.
-type placed struct {
-	head  *Head
-	place index.Place
-}
-
 // fill adds the nodes of an empty table, which the index has already.
-func (t *table) fill(nodes []placed) {
+func (t *table) fill(nodes []row) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	slices.SortFunc(nodes, func(a, b placed) int { return strings.Compare(a.head.key, b.head.key) })
-	t.sorted, t.places, t.byKey = make([]*Head, len(nodes)), make([]index.Place, len(nodes)), make(map[string]*Head, len(nodes))
-	for i, n := range nodes {
+	t.byKey = make(map[string]*Head, len(nodes))
+	for _, n := range nodes {
 		n.head.Collectives = t.shared(n.head.Collectives)
-		t.sorted[i], t.places[i], t.byKey[n.head.key] = n.head, n.place, n.head
+		t.byKey[n.head.key] = n.head
 	}
+	t.rows.fill(nodes)
 }
 
 // put adds a node or replaces it. Nil for what it says means that no more than
@@ -110,8 +102,8 @@ func (t *table) move(n *Head, facts map[string]any) {
 func (t *table) settle(key string, at index.Place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i, found := t.find(key); found {
-		t.places[i] = at
+	if n := t.rows.get(key); n != nil {
+		n.place = at
 	}
 }
 
@@ -120,19 +112,18 @@ func (t *table) place(n *Head, moved bool) bool {
 	key := n.key
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i, found := t.find(key)
 	n.Collectives = t.shared(n.Collectives)
-	if found {
-		t.sorted[i] = n
+	known := t.rows.get(key)
+	if known != nil {
+		known.head = n
 	} else {
-		t.sorted = slices.Insert(t.sorted, i, n)
-		t.places = slices.Insert(t.places, i, index.Place{}) // the index has it soon: see settle
+		t.rows.insert(row{head: n}) // the index has it soon: see settle
 	}
 	t.byKey[key] = n
 	if moved {
 		t.revision++
 	}
-	return found
+	return known != nil
 }
 
 // shared returns a list that is equal to another, and is kept once for all nodes.
@@ -151,23 +142,26 @@ func (t *table) shared(list []string) []string {
 // remove takes a node out.
 func (t *table) remove(key string) {
 	t.mu.Lock()
-	i, found := t.find(key)
-	if !found {
-		t.mu.Unlock()
-		return
+	found := t.rows.remove(key)
+	if found {
+		delete(t.byKey, key)
+		t.revision++
 	}
-	t.sorted, t.places = slices.Delete(t.sorted, i, i+1), slices.Delete(t.places, i, i+1)
-	delete(t.byKey, key)
-	t.revision++
 	t.mu.Unlock()
-	t.index.Delete(key)
+	if found && !t.bare {
+		t.index.Delete(key)
+	}
 }
 
 // all returns every node, by identity.
 func (t *table) all() []*Head {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return slices.Clone(t.sorted)
+	all := make([]*Head, 0, t.rows.count)
+	for n := range t.rows.all() {
+		all = append(all, n.head)
+	}
+	return all
 }
 
 // countStates counts the nodes by state.
@@ -177,13 +171,6 @@ func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
 		counts[l.state(n, h)]++
 	}
 	return counts
-}
-
-// find returns where a key is in sorted, or would be.
-func (t *table) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(t.sorted, key, func(n *Head, key string) int {
-		return strings.Compare(n.key, key)
-	})
 }
 
 // candidates returns, by identity, exactly the nodes that e holds for, which
@@ -202,9 +189,9 @@ func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for i, at := range t.places {
-		if set.Holds(at) {
-			nodes = append(nodes, t.sorted[i])
+	for n := range t.rows.all() {
+		if set.Holds(n.place) {
+			nodes = append(nodes, n.head)
 		}
 	}
 	return nodes, nil
@@ -262,5 +249,5 @@ func inState(e query.Expr, state State, now time.Time) query.Expr {
 func (t *table) state() (nodes int, revision uint64) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.sorted), t.revision
+	return t.rows.count, t.revision
 }
