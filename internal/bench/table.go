@@ -112,7 +112,7 @@ Written by `+"`make bench`"+`, last on %s at commit %s: %s, %d processors used, 
 
 Times are processor time of the whole process, garbage collection included, as the median of 9 batches; "wall" is what passed meanwhile. "naive" asks
 every document. The fleet is `+"`registry/index/indextest`"+`: about 290 facts, 58 classes and 9 KB of JSON a node; small nodes have 63 facts and 12 classes. The
-yardstick tells how fast the machine was at the time: on a quiet one it takes about 100 us, and all else shrinks with it.
+yardstick tells how fast the machine was at the time, so that runs can be compared; no figure is scaled by it.
 
 | what | target | figure | met | wall | allocations | naive |
 |---|---|---|---|---|---|---|
