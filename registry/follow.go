@@ -133,26 +133,26 @@ func (r *Registry) seeBeats(s Seen) {
 	}
 	touched := known
 	for _, b := range s.Beats {
-		if old := known.part(b.Source); old != nil && old.beat().before(b) {
+		r.beats.drop(b)
+		old := known.part(b.Source)
+		switch {
+		case old == nil:
+		case old.beat(s.Identity).Before(b):
 			p := *old
 			p.sequence, p.sent, p.received, p.learnt = b.Sequence, b.Sent, b.Received, b.Learnt
 			touched = touched.with(p)
+		default:
+			r.beats.remind(b, old.beat(s.Identity))
 		}
-		r.beats.drop(b)
 	}
 	if touched != known {
 		r.table.put(touched, nil)
 	}
 }
 
-// beat is the times of a section.
-func (p *part) beat() Beat {
-	return Beat{Source: p.source, Sequence: p.sequence, Sent: p.sent, Received: p.received, Learnt: p.learnt}
-}
-
-// before reports whether a beat came before another of its section.
-func (b Beat) before(o Beat) bool {
-	return b.Received.Before(o.Received) || b.Received.Equal(o.Received) && b.Sequence < o.Sequence
+// beat is the times of a node's section.
+func (p *part) beat(id Identity) Beat {
+	return Beat{Identity: id, Source: p.source, Sequence: p.sequence, Sent: p.sent, Received: p.received, Learnt: p.learnt}
 }
 
 // lookedAtOnce is how many nodes are read at once.
@@ -250,8 +250,16 @@ func (b *beats) drop(stored Beat) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := beatKey{stored.Identity.Key(), stored.Source}
-	if own, ok := b.pending[key]; ok && (own.sameMessage(stored) || !stored.before(own)) {
+	if own, ok := b.pending[key]; ok && (own.sameMessage(stored) || !stored.Before(own)) {
 		delete(b.pending, key)
+	}
+}
+
+// remind lets a store know again what it had and lost: another registry that had
+// not heard it yet changed the node in the same instant.
+func (b *beats) remind(stored, own Beat) {
+	if stored.Before(own) && !stored.sameMessage(own) {
+		b.addOlder([]Beat{own})
 	}
 }
 
@@ -264,5 +272,5 @@ func (b Beat) sameMessage(o Beat) bool {
 // knownBeat reports whether a store that is shared has the times of a beat, since
 // the message was heard before: by another registry, or by this one.
 func (r *Registry) knownBeat(old part, b Beat) bool {
-	return r.shared != nil && b.sameMessage(old.beat())
+	return r.shared != nil && b.sameMessage(old.beat(b.Identity))
 }

@@ -208,7 +208,7 @@ func (r *Registry) touch(head *Head, source Source, next *Section) *Head {
 
 // beat lets the store know in time that a section was said again.
 func (r *Registry) beat(id Identity, old part, source Source, s *Section) {
-	beat := Beat{Identity: id, Source: source, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Learnt: s.Learnt}
+	beat := s.Beat(id, source)
 	if !r.knownBeat(old, beat) {
 		r.beats.add(beat)
 	}

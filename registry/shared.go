@@ -182,6 +182,9 @@ func (r *Registry) adopt(ctx context.Context, known *Head, stored *Node) {
 		r.machines.forget(known.node())
 	default:
 		n := stored.withLater(known)
+		for source, s := range n.Sections {
+			r.beats.remind(stored.Sections[source].Beat(n.Identity, source), s.Beat(n.Identity, source))
+		}
 		r.table.put(n.head(ctx, r.packer), n.Document())
 		r.machines.knows(n.Identity, n.Facts, known == nil)
 	}
@@ -192,7 +195,7 @@ func (r *Registry) adopt(ctx context.Context, known *Head, stored *Node) {
 func (n *Node) withLater(known *Head) *Node {
 	later := func(source Source) bool {
 		s, k := n.Sections[source], known.part(source)
-		return k != nil && k.hash == s.Hash && k.auth == s.Auth && !k.beat().before(Beat{Received: s.Received, Sequence: s.Sequence})
+		return k != nil && k.hash == s.Hash && k.auth == s.Auth && !k.beat(n.Identity).Before(s.Beat(n.Identity, source))
 	}
 	sources := slices.DeleteFunc(slices.Collect(maps.Keys(n.Sections)), func(s Source) bool { return !later(s) })
 	if len(sources) == 0 {

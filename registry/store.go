@@ -54,11 +54,22 @@ type Beat struct {
 	Learnt   time.Duration // as in the section; a store may lose it
 }
 
+// Beat returns the times of a node's section, which is of a source.
+func (s *Section) Beat(id Identity, source Source) Beat {
+	return Beat{Identity: id, Source: source, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Learnt: s.Learnt}
+}
+
+// Before reports whether a beat came before another of its section. Of two that
+// were received in the same instant, by two registries, the sender's count tells.
+func (b Beat) Before(o Beat) bool {
+	return b.Received.Before(o.Received) || b.Received.Equal(o.Received) && b.Sequence < o.Sequence
+}
+
 // Touched returns n with a beat's times, unless it knows nothing of the source
 // or something later.
 func (n Node) Touched(b Beat) Node {
 	old := n.Sections[b.Source]
-	if old == nil || b.before(Beat{Received: old.Received, Sequence: old.Sequence}) {
+	if old == nil || b.Before(old.Beat(b.Identity, b.Source)) {
 		return n
 	}
 	s := *old

@@ -58,7 +58,7 @@ func (s *Store) puts(ctx context.Context, nodes []registry.Node) []write {
 		n := &nodes[i]
 		writes = append(writes, write{bucket: nodeBucket, key: []byte(n.Identity.Key()), value: registry.Pack(ctx, s.packer, n)})
 		for source, section := range n.Sections {
-			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(registry.Beat{Sequence: section.Sequence, Sent: section.Sent, Received: section.Received, Learnt: section.Learnt})})
+			writes = append(writes, write{bucket: seenBucket, key: seenKey(n.Identity, source), value: packTimes(section.Beat(n.Identity, source))})
 		}
 	}
 	return writes
@@ -73,7 +73,7 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 			bucket: seenBucket, key: seenKey(b.Identity, b.Source), value: packTimes(b),
 			unless: func(old []byte) bool {
 				known, err := unpackBeat(b.Identity, b.Source, old)
-				return err != nil || b.Received.Before(known.Received)
+				return err != nil || b.Before(known)
 			},
 		}
 	}

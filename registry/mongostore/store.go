@@ -181,10 +181,23 @@ func (s *Store) Touch(ctx context.Context, beats ...registry.Beat) error {
 			update = append(update, bson.E{Key: "$max", Value: latest})
 		}
 		writes[i] = mongo.NewUpdateOneModel().
-			SetFilter(bson.D{{Key: "_id", Value: b.Identity.Key()}, {Key: at + ".received", Value: bson.D{{Key: "$lte", Value: b.Received}}}}).
+			SetFilter(bson.D{{Key: "_id", Value: b.Identity.Key()}, notAfter(at, b)}).
 			SetUpdate(update)
 	}
 	return firstOf(s.bulk(ctx, s.nodes, writes))
+}
+
+// notAfter is true of documents whose section does not lie after a beat, as
+// [registry.Node.Touched] has it. Sequences are nanoseconds since 1970, so that
+// they compare alike with and without a sign.
+func notAfter(section string, b registry.Beat) bson.E {
+	return bson.E{Key: "$or", Value: bson.A{
+		bson.D{{Key: section + ".received", Value: bson.D{{Key: "$lt", Value: b.Received}}}},
+		bson.D{
+			{Key: section + ".received", Value: b.Received},
+			{Key: section + ".sequence", Value: bson.D{{Key: "$lte", Value: int64(b.Sequence)}}},
+		},
+	}}
 }
 
 // Delete implements [registry.Store].

@@ -240,7 +240,7 @@ func (f *follower) since(ctx context.Context, c *registry.Changes) (read int, to
 		for _, n := range nodes {
 			seen.Identity, seen.Version = n.Identity, n.Version()
 			for source, s := range n.Sections {
-				seen.Beats = append(seen.Beats, registry.Beat{Identity: n.Identity, Source: source, Sequence: s.Sequence, Sent: s.Sent, Received: s.Received, Learnt: s.Learnt})
+				seen.Beats = append(seen.Beats, s.Beat(n.Identity, source))
 			}
 		}
 		c.Nodes = append(c.Nodes, seen)

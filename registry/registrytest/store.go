@@ -118,25 +118,33 @@ func sectionsSurvive(t *testing.T, open Opener) {
 }
 
 // overtakenBeats: beats from before what is stored change nothing, those of its
-// own time and later do.
+// own time and later do. In the same instant the sequence decides.
 func overtakenBeats(t *testing.T, open Opener) {
 	n := node("touched", map[string]any{"a": "b"})
-	for _, after := range []time.Duration{-time.Minute, 0, time.Minute, time.Second} {
-		beat := registry.Beat{Identity: n.Identity, Source: registry.Daemon, Sequence: uint64(after) + 1<<62, Received: start.Add(after)}
+	const first = 1 << 62
+	for i, c := range []struct {
+		after    time.Duration
+		sequence uint64
+		counts   bool
+	}{
+		{-time.Minute, first, false}, {0, first + 1, true}, {time.Minute, first + 3, true},
+		{time.Second, first + 2, false}, {time.Minute, first + 2, false},
+	} {
+		beat := registry.Beat{Identity: n.Identity, Source: registry.Daemon, Sequence: c.sequence, Received: start.Add(c.after)}
 		s := open(t)
-		if after < 0 {
+		if i == 0 {
 			put(t, s, n)
 		}
 		if err := s.Touch(t.Context(), beat); err != nil {
 			t.Fatal(err)
 		}
 		closeStore(t, s)
-		if after == 0 || after == time.Minute {
+		if c.counts {
 			n = n.Touched(beat)
 		}
 		check(t, open, []registry.Node{n})
 	}
-	if got := n.Sections[registry.Daemon]; !got.Received.Equal(start.Add(time.Minute)) || got.Sequence != uint64(time.Minute)+1<<62 {
+	if got := n.Sections[registry.Daemon]; !got.Received.Equal(start.Add(time.Minute)) || got.Sequence != first+3 {
 		t.Errorf("the section is of %v with sequence %d, want the latest beat's", got.Received, got.Sequence)
 	}
 }
