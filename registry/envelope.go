@@ -110,7 +110,10 @@ func (r reader) factsOf(wanted func(name string) bool) (map[string]any, error) {
 	facts := map[string]any{}
 	err := r.fields("facts", func(name string) error {
 		if !wanted(name) {
-			return r.skip()
+			if !r.skim() { // a record of our own
+				return r.wrong()
+			}
+			return nil
 		}
 		v, err := r.value(MaxDepth)
 		if err != nil {
