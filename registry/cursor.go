@@ -104,13 +104,28 @@ func (c *cursor) word() (any, bool) {
 	return nil, false
 }
 
-// number reads a number.
-func (c *cursor) number() (any, bool) {
+// numeral reads what looks like a number.
+func (c *cursor) numeral() string {
 	start := c.at
 	for c.at < len(c.b) && strings.IndexByte("0123456789.+-eE", c.b[c.at]) >= 0 {
 		c.at++
 	}
-	text := c.s[start:c.at]
+	return c.s[start:c.at]
+}
+
+// short reads a short integer, if one comes next.
+func (c *cursor) short() (int64, bool) {
+	start := c.at
+	n, ok := shortInteger(c.numeral())
+	if !ok {
+		c.at = start
+	}
+	return n, ok
+}
+
+// number reads a number.
+func (c *cursor) number() (any, bool) {
+	text := c.numeral()
 	if n, ok := shortInteger(text); ok {
 		return n, true
 	}

@@ -124,7 +124,7 @@ func (h *Head) differing(source Source, next *Section) (names []string, ok bool)
 // before is the node as it was before a section in which only some facts
 // differ: those are read, and the others are taken from what is said now.
 func (h *Head) before(source Source, next *Section, differ []string) *Node {
-	n := h.read(func(name string) bool { return slices.Contains(differ, name) })
+	n := h.read(func(_ Source, fact string) bool { return slices.Contains(differ, fact) })
 	s := n.Sections[source]
 	all := maps.Clone(next.Facts)
 	for _, name := range differ {
