@@ -20,7 +20,7 @@ type Packed interface {
 
 	// LoadPacked is Load, but for that read has yet to be called to have the
 	// node, by any goroutine, also when LoadPacked has returned.
-	LoadPacked(ctx context.Context, add func(read Reading) error) error
+	LoadPacked(ctx context.Context, add func(id Identity, read Reading) error) error
 }
 
 // Reading reads a node from a store.
@@ -64,7 +64,8 @@ func (r *Registry) load(ctx context.Context) {
 }
 
 // readAll reads the nodes of the store, several at a time, and puts them into
-// the index.
+// the index: some that lie together there after the other, since what is at hand
+// for one is so for the next.
 func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -73,26 +74,23 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 		nodes   []row
 		workers sync.WaitGroup
 	)
-	work := make(chan Reading, 64)
+	work := make(chan []Reading)
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for read := range work {
-				n, at, err := r.readOne(t, read)
+			for batch := range work {
+				rows, err := r.readBatch(ctx, t, batch)
 				if err != nil {
 					stop(err)
-					continue
 				}
-				r.machines.knows(n.Identity, n.Facts, false)
-				head := n.head(ctx, r.packer)
 				mu.Lock()
-				nodes = append(nodes, row{head, at})
+				nodes = append(nodes, rows...)
 				mu.Unlock()
 			}
 		})
 	}
-	err := r.handOut(ctx, func(read Reading) error {
+	err := r.handOut(ctx, t, func(batch []Reading) error {
 		select {
-		case work <- read:
+		case work <- batch:
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -104,6 +102,54 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 		err = context.Cause(ctx)
 	}
 	return nodes, err
+}
+
+// batchOf is how many nodes are read one after the other.
+const batchOf = 256
+
+// handOut hands over what is to be read.
+func (r *Registry) handOut(ctx context.Context, t *table, do func([]Reading) error) error {
+	together := make([][]Reading, index.Parts)
+	add := func(id Identity, read Reading) error {
+		part := t.index.Part(string(id))
+		together[part] = append(together[part], read)
+		if len(together[part]) < batchOf {
+			return nil
+		}
+		some := together[part]
+		together[part] = nil
+		return do(some)
+	}
+	if err := r.eachOf(ctx, add); err != nil {
+		return err
+	}
+	for _, some := range together {
+		if err := do(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Registry) eachOf(ctx context.Context, add func(Identity, Reading) error) error {
+	if p, ok := r.store.(Packed); ok {
+		return p.LoadPacked(ctx, add)
+	}
+	return r.store.Load(ctx, func(n Node) error {
+		return add(n.Identity, func(Unpacking) (Node, error) { return n, nil })
+	})
+}
+
+func (r *Registry) readBatch(ctx context.Context, t *table, batch []Reading) (rows []row, err error) {
+	for _, read := range batch {
+		n, at, err := r.readOne(t, read)
+		if err != nil {
+			return rows, err
+		}
+		r.machines.knows(n.Identity, n.Facts, false)
+		rows = append(rows, row{n.head(ctx, r.packer), at})
+	}
+	return rows, nil
 }
 
 // readOne reads a node and puts it into the index. Of its facts the node itself
@@ -160,14 +206,5 @@ func (r reader) fill(f *index.Filler, left int) error {
 		v, err := r.value(left)
 		f.Value(key, v)
 		return err
-	})
-}
-
-func (r *Registry) handOut(ctx context.Context, add func(Reading) error) error {
-	if p, ok := r.store.(Packed); ok {
-		return p.LoadPacked(ctx, add)
-	}
-	return r.store.Load(ctx, func(n Node) error {
-		return add(func(Unpacking) (Node, error) { return n, nil })
 	})
 }

@@ -104,7 +104,7 @@ func (s *Store) Delete(ctx context.Context, ids ...registry.Identity) error {
 
 // Load implements [registry.Store].
 func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
-	return s.LoadPacked(ctx, func(read registry.Reading) error {
+	return s.LoadPacked(ctx, func(_ registry.Identity, read registry.Reading) error {
 		n, err := read(registry.Unpack)
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 func (s *Store) Packer() *pack.Packer { return s.packer }
 
 // LoadPacked implements [registry.Packed].
-func (s *Store) LoadPacked(ctx context.Context, add func(registry.Reading) error) error {
+func (s *Store) LoadPacked(ctx context.Context, add func(registry.Identity, registry.Reading) error) error {
 	return s.view(func(tx *bolt.Tx) error {
 		defer release(tx)
 		seen := tx.Bucket(seenBucket).Cursor()
@@ -136,7 +136,7 @@ func (s *Store) LoadPacked(ctx context.Context, add func(registry.Reading) error
 				beats = append(beats, beat)
 			}
 			packed := bytes.Clone(value) // the file's memory is not ours
-			return add(func(unpack registry.Unpacking) (registry.Node, error) {
+			return add(id, func(unpack registry.Unpacking) (registry.Node, error) {
 				n, err := unpack(s.packer, packed)
 				return s.checked(id, n, err, beats)
 			})
