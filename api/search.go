@@ -83,7 +83,7 @@ func (s *Server) understand(c echo.Context, a *ask) (*query.Query, error) {
 	}
 	q.Warnings = s.advice(c).Warnings(q)
 	if a.strict != "" {
-		if _, err := s.seen(c).Names(); errors.Is(err, registry.ErrDirect) {
+		if _, err := s.Registry.Vocabulary(); errors.Is(err, registry.ErrDirect) {
 			return nil, err // what nobody has can not be told
 		}
 		if err := s.vocabulary(c).Check(a.withFields(q)); err != nil {
