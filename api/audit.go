@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -99,13 +100,45 @@ const maxAsked = 2048
 
 // harmless is a query without what must not be kept.
 func (s *Server) harmless(asked string) string {
-	if s.Secret(asked) {
-		return "[redacted: it is about a secret]"
-	}
+	return s.told.of(asked, func() string {
+		if s.Secret(asked) {
+			return "[redacted: it is about a secret]"
+		}
+		if len(asked) > maxAsked {
+			return strings.ToValidUTF8(asked[:maxAsked], "") + fmt.Sprintf("… (%d bytes)", len(asked))
+		}
+		return asked
+	})
+}
+
+// told remembers how queries are told: many ask the same, and to look for secrets
+// takes long.
+type told struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// maxTold is how many are remembered.
+const maxTold = 2048
+
+func (t *told) of(asked string, find func() string) string {
 	if len(asked) > maxAsked {
-		asked = strings.ToValidUTF8(asked[:maxAsked], "") + fmt.Sprintf("… (%d bytes)", len(asked))
+		return find()
 	}
-	return asked
+	t.mu.Lock()
+	text, known := t.known[asked]
+	t.mu.Unlock()
+	if known {
+		return text
+	}
+	text = find()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= maxTold {
+		t.known = map[string]string{}
+	}
+	t.known[asked] = text
+	return text
 }
 
 // text is what a search asks, for people: bound values are left out.
