@@ -70,11 +70,12 @@ type noted struct {
 // note tells the audit log what was asked, and how many nodes that is about.
 func note(c echo.Context, asked string, count int) { c.Set(notedKey, noted{asked, count}) }
 
-// audit writes the line of a request, once it is answered.
-func (s *Server) audit(c echo.Context, r route, failed error) {
+// audit writes the line of a request, once it is answered, and reports whether
+// there is one.
+func (s *Server) audit(c echo.Context, r route, failed error) bool {
 	status := c.Response().Status
 	if !s.isAudited(r, status) {
-		return
+		return false
 	}
 	p := principalOf(c)
 	n, _ := c.Get(notedKey).(noted)
@@ -89,10 +90,12 @@ func (s *Server) audit(c echo.Context, r route, failed error) {
 	if failed != nil {
 		e.Error = failureOf(failed).Code
 	}
-	if err := s.Audit.Add(e); err != nil {
+	err := s.Audit.Add(e)
+	if err != nil {
 		s.metrics.unaudited.Inc()
 		s.log.Error("a request is not in the audit log", "request", e.Request, "error", err)
 	}
+	return err == nil
 }
 
 // maxAsked is how much of a query the log keeps.
