@@ -55,7 +55,7 @@ func BenchmarkCommand(b *testing.B) {
 				b.Fatal(err)
 			}
 			const node = "web_nginx03.fra1.hooli.example.net"
-			at := time.Now().Add(-time.Hour)
+			at := time.Now().Add(-time.Minute) // much older ones are warned of
 			var bodies [16]string
 			for i := range bodies {
 				body := fmt.Sprintf(`{"certname":%q,%s}`, node, test.payload(i)) // when is said beside it

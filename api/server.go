@@ -116,6 +116,9 @@ type Server struct {
 	flights *flights
 	rates   rates
 	packers packers
+
+	unpackers unpackers
+
 	scoped  scopedNames
 	sights  sights
 	kept    kept
