@@ -179,3 +179,31 @@ func TestWhatAnAnswerRestsOn(t *testing.T) {
 		t.Error("nothing that was found holds")
 	}
 }
+
+// TestAnAnswerFallsWithAState: to the second, whether or not anybody has looked at
+// the states since.
+func TestAnAnswerFallsWithAState(t *testing.T) {
+	now := noon
+	r := open(t, nil, &now)
+	register(t, r, registry.Registration{Identity: "db1"})
+	now = noon.Add(3*time.Hour - 2*time.Second) // stale after three hours
+	b := r.Basis()
+	q, err := query.Parse("identity=db1", query.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Find(t.Context(), registry.Discovery{Query: q, Basis: b}); err != nil {
+		t.Fatal(err)
+	}
+	b = r.Basis() // the first may have found a clock that stood still for long
+	a, err := r.Find(t.Context(), registry.Discovery{Query: q, Basis: b, States: []registry.State{registry.Active}})
+	if err != nil || a.Count != 1 {
+		t.Fatalf("%d nodes, %v", a.Count, err)
+	}
+	if now = now.Add(time.Second); !b.Holds() {
+		t.Error("the answer fell too early")
+	}
+	if now = now.Add(time.Second); b.Holds() {
+		t.Error("the answer holds although the node is stale")
+	}
+}
