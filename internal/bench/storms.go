@@ -59,16 +59,18 @@ func puppetservers(authority *pki.Authority, dir string) (dirs []string, err err
 // compilations are the questions of many catalogs, as the function search_nodes
 // sends them: the masters of a customer's databases in an environment, with bound
 // values and as a document. Customers with many nodes ask more.
-func compilations() (paths []string) {
-	for i := range 300 {
-		facts := indextest.Fleet{}.Node(i).Facts
-		asked := map[string]any{
-			"q": "customer=? environment=? mysql::master", "param": []any{facts["customer"], facts["environment"]}, "unknown": "error",
+// Of n questions at most 300 differ, unless all shall, by limits that do not matter.
+func compilations(n int, differ bool) (paths []string) {
+	for i := range n {
+		facts := indextest.Fleet{}.Node(i % 300).Facts
+		asked := map[string]any{"unknown": "error"}
+		if i%2 == 0 {
+			asked["q"], asked["param"] = "customer=? environment=? mysql::master", []any{facts["customer"], facts["environment"]}
+		} else {
+			asked["q"] = fmt.Sprintf("{'facts.customer': '%s', 'facts.environment': '%s', classes: 'mysql::master'}", facts["customer"], facts["environment"])
 		}
-		if i%2 == 1 {
-			asked = map[string]any{
-				"q": fmt.Sprintf("{'facts.customer': '%s', 'facts.environment': '%s', classes: 'mysql::master'}", facts["customer"], facts["environment"]), "unknown": "error",
-			}
+		if differ {
+			asked["limit"] = 1_000_000 + i
 		}
 		text, err := json.Marshal(asked)
 		if err != nil {
@@ -90,7 +92,7 @@ func (s *server) storms(ctx context.Context, t *table) error {
 		return err
 	}
 	address := strings.TrimPrefix(s.url, "https://")
-	closed := storm{Address: address, Keys: keys, Connections: 32, Warmup: 2, Seconds: 8, Paths: compilations()}
+	closed := storm{Address: address, Keys: keys, Connections: 32, Warmup: 2, Seconds: 8, Paths: compilations(300, false)}
 	w, used, err := closed.brew(ctx, s.cmd.Process.Pid)
 	if err != nil {
 		return fmt.Errorf("32 askers: %w\n%s", err, s.lately())
@@ -98,6 +100,12 @@ func (s *server) storms(ctx context.Context, t *table) error {
 	size := w.Bytes / w.Count
 	t.time(fmt.Sprintf("search_nodes, 32 clients one after the other: the server's share (%.0f/s, %d bytes each)", float64(w.Count)/w.Wall.Seconds(), size), 150*time.Microsecond, used, 0)
 	t.time("the same: the clients' share", 0, figure{cpu: w.CPU / time.Duration(w.Count), wall: used.wall}, 0)
+	others := closed
+	others.Paths = compilations(20_000, true)
+	if w, used, err = others.brew(ctx, s.cmd.Process.Pid); err != nil {
+		return fmt.Errorf("32 askers of other questions: %w\n%s", err, s.lately())
+	}
+	t.time(fmt.Sprintf("the same, nobody asks what another did: the server's share (%.0f/s)", float64(w.Count)/w.Wall.Seconds()), 0, used, 0)
 	if err := comparePeer(ctx, closed, size, t); err != nil {
 		return err
 	}
