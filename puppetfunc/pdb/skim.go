@@ -42,7 +42,8 @@ func (c *Command) Skim() (reg registry.Registration, ok bool) {
 	if environment != nil {
 		facts = append(append(facts, `,"environment":`...), environment...)
 	}
-	c.body = append(facts, '}')
+	facts = append(facts, '}')
+	c.body = facts
 	reg.Source, reg.Body = registry.PuppetFacts, c.body
 	c.date(&reg)
 	return reg, true
