@@ -42,7 +42,8 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 		if old.outline == nil {
 			return Receipt{}, false, nil
 		}
-		if m, known = r.movedIn(old.outline, reg.Body); !known || !head.alone(reg.Source, m.facts) {
+		m, known = r.movedIn(old.outline, reg.Body)
+		if !known || !head.alone(reg.Source, m.facts) || len(m.altered) > 0 && len(head.parts) > 1 {
 			return Receipt{}, false, nil
 		}
 	}
