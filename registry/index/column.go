@@ -138,6 +138,7 @@ func (c *column) set(p *pool, slot uint32, v cell, total int) {
 	}
 	c.place(p, slot, v, total)
 	p.release(v.code)
+	p.kept.came(c, slot, v.code)
 	c.cells++
 	c.types[v.code.valueType()]++
 }
@@ -214,6 +215,7 @@ func (c *column) clear(p *pool, slot uint32) {
 	if old == absent {
 		return
 	}
+	p.kept.went(c, slot, old)
 	c.cells--
 	c.types[old.valueType()]--
 	switch {

@@ -11,10 +11,10 @@ func (only listsOnly) passes(c code) bool {
 
 // scan adds to out the slots of mask whose cell the test holds for.
 func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found) {
-	if c.wide != nil && t.oneText() && int(c.types[textType]) == c.cells {
+	if t.oneText() && int(c.types[textType]) == c.cells {
 		for _, word := range t.words {
 			if want, ok := v.forest().pool.find(text, []byte(word)); ok {
-				equalCodes(c.wide, want, mask, out.yes)
+				out.yes.joinWithin(v.holders(c, want), mask)
 			}
 		}
 		return
@@ -122,31 +122,66 @@ func scanSmall(c *column, tell func(cell) verdict, numbers *steps, mask slots, o
 	}
 }
 
+// holders returns the slots of a column that hold a code, which is not to be
+// changed.
+func (v *visit) holders(c *column, want code) slots {
+	return v.forest().pool.kept.find(c, want, func() slots {
+		out := newSlots(v.forest().total)
+		switch {
+		case c.wide != nil:
+			equalCodes(c.wide, want, v.shard.live, out)
+		case c.small != nil:
+			for i, known := range c.dict {
+				if known == want && c.uses[i] > 0 {
+					equalBytes(c.small, uint8(i+firstLocal), v.shard.live, out)
+				}
+			}
+		default:
+			for i, slot := range c.fewAt {
+				if c.few[i] == want {
+					out = out.with(slot)
+				}
+			}
+		}
+		return out
+	})
+}
+
 // equalBytes adds the slots of mask at which b stands.
 func equalBytes(column []uint8, b uint8, mask, out slots) {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	want := uint64(b) * low
 	for w, m := range mask {
 		if m == 0 || w*64 >= len(column) {
 			continue
 		}
-		chunk := column[w*64:]
-		if len(chunk) < 64 {
-			for i, have := range chunk {
-				if have == b {
-					out[w] |= m & (1 << i)
-				}
-			}
+		if chunk := column[w*64:]; len(chunk) >= 64 {
+			out[w] |= m & equalIn((*[64]uint8)(chunk), b)
 			continue
 		}
-		var word uint64
-		for i := 0; i < 64; i += 8 {
-			x := binary.LittleEndian.Uint64(chunk[i:]) ^ want
-			zero := ^((x&^high + ^uint64(high)) | x) & high // the top bit of each byte that is zero
-			word |= (zero >> 7 * 0x0102040810204080 >> 56) << i
+		for i, have := range column[w*64:] {
+			if have == b {
+				out[w] |= m & (1 << i)
+			}
 		}
-		out[w] |= word & m
 	}
+}
+
+// equalIn tells at which of 64 places b stands.
+func equalIn(column *[64]uint8, b uint8) uint64 {
+	const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	want := uint64(b) * 0x0101010101010101
+	var differ uint64 // bit j of byte k: at 8*j+k
+	for j := range 8 {
+		x := binary.LittleEndian.Uint64(column[8*j:]) ^ want
+		differ = differ>>1 | ((x&low+low)|x)&high // the top bit of each byte that is not zero
+	}
+	x := ^differ
+	if x == 0 {
+		return 0
+	}
+	// Hacker's Delight, 7-3: an 8x8 matrix of bits is turned about its diagonal.
+	x = x&0xAA55AA55AA55AA55 | x&0x00AA00AA00AA00AA<<7 | x>>7&0x00AA00AA00AA00AA
+	x = x&0xCCCC3333CCCC3333 | x&0x0000CCCC0000CCCC<<14 | x>>14&0x0000CCCC0000CCCC
+	return x&0xF0F0F0F00F0F0F0F | x&0x00000000F0F0F0F0<<28 | x>>28&0x00000000F0F0F0F0
 }
 
 // tabled adds the slots of mask at which a byte stands that always holds.
@@ -221,9 +256,11 @@ func equalCodes(column []code, want code, mask, out slots) {
 		}
 		chunk := column[w*64 : min(w*64+64, len(column))]
 		for from := 0; from < len(chunk); from += 8 {
-			if b := chunk[from:]; len(b) >= 8 && b[0] != want && b[1] != want && b[2] != want && b[3] != want &&
-				b[4] != want && b[5] != want && b[6] != want && b[7] != want {
-				continue // the usual case, quickly
+			if len(chunk) >= from+8 {
+				b := (*[8]code)(chunk[from:])
+				if b[0] != want && b[1] != want && b[2] != want && b[3] != want && b[4] != want && b[5] != want && b[6] != want && b[7] != want {
+					continue // the usual case, quickly
+				}
 			}
 			for i, have := range chunk[from:min(from+8, len(chunk))] {
 				if have == want {
