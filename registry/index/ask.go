@@ -36,16 +36,6 @@ func (t *test) mark(words []string) {
 	}
 }
 
-// unmarked reports whether a list with these marks fails.
-func (t *test) unmarked(marks uint64) bool {
-	for _, m := range t.marks {
-		if m&^marks == 0 {
-			return false
-		}
-	}
-	return t.marks != nil && !t.other
-}
-
 // invert makes t tell the opposite.
 func (t *test) invert() { t.other = true }
 

@@ -25,7 +25,7 @@ type column struct {
 	nums  []uint64
 
 	wide  []code
-	marks []uint64 // of lists in wide: see marksOf
+	marks []uint64 // of what is in wide, if lists are: see marksOf
 }
 
 // The bytes of a small column that are no number in its dictionary.
@@ -151,10 +151,7 @@ func (c *column) place(p *pool, slot uint32, v cell, total int) {
 		p.retain(v.code)
 		c.wide = grown(c.wide, int(slot), total)
 		c.wide[slot] = v.code
-		if v.code.kind() == list {
-			c.marks = grown(c.marks, int(slot), total)
-			c.marks[slot] = marksOf(p.bytes(v.code))
-		}
+		c.mark(p, slot, v.code, total)
 	case c.small != nil:
 		b, ok := c.localOf(p, v)
 		if !ok {
@@ -175,6 +172,27 @@ func (c *column) place(p *pool, slot uint32, v cell, total int) {
 		p.retain(v.code)
 		at, _ := slices.BinarySearch(c.fewAt, slot)
 		c.fewAt, c.few = slices.Insert(c.fewAt, at, slot), slices.Insert(c.few, at, v.code)
+	}
+}
+
+// mark notes which texts a list in a wide column may hold. What is no list may
+// hold any.
+func (c *column) mark(p *pool, slot uint32, v code, total int) {
+	if c.marks == nil && v.kind() == list {
+		c.marks = grown(c.marks, len(c.wide)-1, total)
+		for i, known := range c.wide {
+			if known != absent {
+				c.marks[i] = ^uint64(0)
+			}
+		}
+	}
+	if c.marks == nil {
+		return
+	}
+	c.marks = grown(c.marks, int(slot), total)
+	c.marks[slot] = ^uint64(0)
+	if v.kind() == list {
+		c.marks[slot] = marksOf(p.bytes(v))
 	}
 }
 
@@ -221,6 +239,9 @@ func (c *column) clear(p *pool, slot uint32) {
 	switch {
 	case c.wide != nil:
 		c.wide[slot] = absent
+		if c.marks != nil {
+			c.marks[slot] = 0
+		}
 		p.release(old)
 	case c.small != nil:
 		if b := c.small[slot]; b >= firstLocal {

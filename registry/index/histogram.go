@@ -18,23 +18,29 @@ type Count struct {
 // each class, agent and collective counts for itself. Nodes without a value,
 // or with null, do not count.
 func (s *Set) Histogram(p query.Path) []Count {
-	counts, _ := s.tally(p, false)
+	counts, _, _ := s.tally(p, false)
 	return counts
 }
 
 // Plain is Histogram for a path to facts, keys all the way, which on every node
 // leads to one value or none. It is false for other paths, where the path goes
 // through lists or to objects, and where values are too big to be kept whole.
-func (s *Set) Plain(p query.Path) (counts []Count, plain bool) { return s.tally(p, true) }
+func (s *Set) Plain(p query.Path) (counts []Count, plain bool) {
+	counts, _, plain = s.tally(p, true)
+	return counts, plain
+}
 
-func (s *Set) tally(p query.Path, plain bool) (_ []Count, ok bool) {
+// tally counts values, and the nodes whether they have one or not.
+func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
 	var t Tally
 	for i := range s.parts {
-		if !s.histogram(i, p, plain, t.Add) {
-			return nil, false
+		some, ok := s.histogram(i, p, plain, t.Add)
+		if !ok {
+			return nil, 0, false
 		}
+		nodes += some
 	}
-	return t.Counts(), true
+	return t.Counts(), nodes, true
 }
 
 // Tally counts values. Its zero value has counted none.
@@ -77,13 +83,13 @@ func (t *Tally) Counts() []Count {
 // Distinct returns the number of different values that a path leads to.
 func (s *Set) Distinct(p query.Path) int { return len(s.Histogram(p)) }
 
-func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes int)) (ok bool) {
+func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes int)) (nodes int, ok bool) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
 	k := shard.picker(p)
 	if plain && k.plain == nil {
-		return false
+		return 0, false
 	}
 	members := s.parts[i].slots.clone()
 	members.keep(shard.live)
@@ -93,6 +99,7 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 			members[slot>>6] |= 1 << (slot & 63)
 		}
 	}
+	nodes = members.count()
 	switch p.Field {
 	case "classes", "agents", "collectives":
 		n := (&visit{shard: shard}).names(p.Field)
@@ -106,7 +113,7 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 				}
 			}
 		}
-		return true
+		return nodes, true
 	}
 	if k.plain == nil {
 		for slot := range members.all() {
@@ -114,32 +121,57 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 				add(v, 1)
 			}
 		}
-		return true
+		return nodes, true
 	}
-	k.plain.tally(members, func(at cell, nodes int) {
+	k.plain.tally(shard.forest.pool, members, func(at cell, nodes int) {
 		k.lost = k.lost || at.partly()
 		if v := shard.forest.value(at); v != nil {
 			add(v, nodes)
 		}
 	})
-	return !plain || !k.lost
+	return nodes, !plain || !k.lost
 }
 
 // tally counts the cells of members.
-func (c *column) tally(members slots, add func(at cell, nodes int)) {
-	if c.small == nil {
-		var counts codeTally
-		for slot := range members.all() {
-			counts.add(c.get(slot).code)
-		}
-		for i, n := range counts.nodes {
-			if n > 0 {
-				add(cell{code: counts.codes[i]}, n)
-			}
-		}
+func (c *column) tally(p *pool, members slots, add func(at cell, nodes int)) {
+	if c.small != nil {
+		c.tallySmall(members, add)
 		return
 	}
-	counts := map[cell]int{} // of numbers
+	var counts counter
+	if c.wide == nil {
+		for i, slot := range c.fewAt {
+			if members.has(slot) {
+				counts.add(uint64(c.few[i]))
+			}
+		}
+	}
+	for w, m := range members {
+		if m == 0 || w*64 >= len(c.wide) {
+			continue
+		}
+		for i, code := range c.wide[w*64 : min(w*64+64, len(c.wide))] {
+			if m>>i&1 != 0 {
+				counts.add(uint64(code))
+			}
+		}
+	}
+	var codes []code
+	for _, n := range counts.cells {
+		if n.nodes > 0 {
+			codes = append(codes, code(n.key))
+		}
+	}
+	for some := range slices.Chunk(codes, 64) {
+		p.warm(some, 1<<64-1)
+		for _, code := range some {
+			add(cell{code: code}, counts.cells[counts.find(uint64(code))].nodes)
+		}
+	}
+}
+
+func (c *column) tallySmall(members slots, add func(at cell, nodes int)) {
+	var ints, floats counter
 	var bytes [256]int
 	for w, m := range members {
 		if m == 0 || w*64 >= len(c.small) {
@@ -153,11 +185,14 @@ func (c *column) tally(members slots, add func(at cell, nodes int)) {
 			continue
 		}
 		for i, b := range chunk {
-			if m>>i&1 == 0 {
-				continue
-			}
-			if bytes[b]++; b == smallInt || b == smallFloat {
-				counts[c.local(b, w*64+i)]++
+			switch {
+			case m>>i&1 == 0:
+			case b == smallInt:
+				ints.add(c.nums[w*64+i])
+			case b == smallFloat:
+				floats.add(c.nums[w*64+i])
+			default:
+				bytes[b]++
 			}
 		}
 	}
@@ -166,43 +201,54 @@ func (c *column) tally(members slots, add func(at cell, nodes int)) {
 			add(cell{code: known}, n)
 		}
 	}
-	for at, n := range counts {
-		add(at, n)
+	for _, n := range ints.cells {
+		if n.nodes > 0 {
+			add(cell{intHere, n.key}, n.nodes)
+		}
+	}
+	for _, n := range floats.cells {
+		if n.nodes > 0 {
+			add(cell{floatHere, n.key}, n.nodes)
+		}
 	}
 }
 
-// codeTally is a hash table that counts codes.
-type codeTally struct {
-	codes []code
-	nodes []int // 0: free
+// counter is a hash table that counts.
+type counter struct {
+	cells []counted
 	used  int
 }
 
-func (t *codeTally) add(c code) {
-	if 2*t.used >= len(t.codes) {
-		old := *t
-		*t = codeTally{make([]code, max(256, 4*len(old.codes))), make([]int, max(256, 4*len(old.codes))), old.used}
-		for i, n := range old.nodes {
-			if n > 0 {
-				t.nodes[t.find(old.codes[i])] = n
+type counted struct {
+	key   uint64
+	nodes int // 0: free
+}
+
+func (t *counter) add(key uint64) {
+	if 2*t.used >= len(t.cells) {
+		old := t.cells
+		t.cells = make([]counted, max(256, 4*len(old)))
+		for _, c := range old {
+			if c.nodes > 0 {
+				t.cells[t.find(c.key)] = c
 			}
 		}
 	}
-	i := t.find(c)
-	if t.nodes[i] == 0 {
+	c := &t.cells[t.find(key)]
+	if c.nodes == 0 {
+		c.key = key
 		t.used++
 	}
-	t.nodes[i]++
+	c.nodes++
 }
 
-// find returns where a code is counted, or will be.
-func (t *codeTally) find(c code) int {
-	mask := len(t.codes) - 1
-	i := int(uint32(c)*2654435769>>7) & mask
-	for t.nodes[i] > 0 && t.codes[i] != c {
+// find returns where a key is counted, or will be.
+func (t *counter) find(key uint64) int {
+	mask := len(t.cells) - 1
+	i := int(key*0x9e3779b97f4a7c15>>32) & mask
+	for t.cells[i].nodes > 0 && t.cells[i].key != key {
 		i = (i + 1) & mask
 	}
-	t.codes[i] = c
 	return i
 }
 

@@ -41,11 +41,16 @@ func (c *column) marked(t *test, mask slots) slots {
 		if m == 0 || w*64 >= len(c.marks) {
 			continue
 		}
-		for i, marks := range c.marks[w*64 : min(w*64+64, len(c.marks))] {
-			if code := c.wide[w*64+i]; code == absent || code.kind() == list && t.unmarked(marks) {
-				left[w] &^= 1 << i
+		chunk := c.marks[w*64 : min(w*64+64, len(c.marks))]
+		fail := uint64(1)<<len(chunk) - 1 // all of them, if they are 64
+		for _, want := range t.marks {
+			for i, marks := range chunk {
+				if want&^marks == 0 {
+					fail &^= 1 << i
+				}
 			}
 		}
+		left[w] &^= fail
 	}
 	return left
 }
