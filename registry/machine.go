@@ -11,6 +11,19 @@ import (
 // machine is what tells one machine from another; what is not known is empty.
 type machine struct{ id, address string }
 
+// machineIDs are the facts that tell which machine it is, the surest first.
+var machineIDs = [...]string{"machine_id", "machineid", "dmi.product.uuid", "productuuid", "uuid"}
+
+// tellsOfMachine has their top-level names.
+var tellsOfMachine = func() map[string]bool {
+	names := map[string]bool{}
+	for _, path := range machineIDs {
+		name, _, _ := strings.Cut(path, ".")
+		names[name] = true
+	}
+	return names
+}()
+
 // machineOf finds in facts which machine speaks.
 func machineOf(facts map[string]any) machine {
 	first := func(paths ...string) string {
@@ -27,7 +40,7 @@ func machineOf(facts map[string]any) machine {
 		return ""
 	}
 	m := machine{
-		id:      first("machine_id", "machineid", "dmi.product.uuid", "productuuid", "uuid"),
+		id:      first(machineIDs[:]...),
 		address: first("networking.ip", "ipaddress"),
 	}
 	if !tellsMachines(m.id) {

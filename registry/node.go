@@ -61,6 +61,7 @@ type Section struct {
 	stable  uint64        // a fingerprint of all but the volatile facts; 0: not known, as after a restart
 	moving  uint64        // a fingerprint of the volatile facts
 	order   []string      // names of facts as they stood in that body; not kept
+	unread  *cursor       // all facts, of which only some were read; nil: all were; not kept
 	outline *outline      // of the body that this was decoded from; nil: not known
 	digest  uint64        // a fingerprint of the body that this was decoded from; 0: not known
 	guess   time.Duration // what Learnt will be

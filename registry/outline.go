@@ -74,11 +74,12 @@ func (c *cursor) each(field func(key string) bool) bool {
 	}
 }
 
-// raw reads over a value and returns its text.
+// raw reads over a value and returns its text, which is one if it is the text of
+// one: the fingerprint or whoever decodes it tells.
 func (c *cursor) raw() (string, bool) {
 	c.peek()
 	start := c.at
-	ok := c.over()
+	ok := c.skim()
 	return c.s[start:c.at], ok
 }
 
@@ -123,7 +124,7 @@ func (h *Head) differing(source Source, next *Section) (names []string, ok bool)
 // before is the node as it was before a section in which only some facts
 // differ: those are read, and the others are taken from what is said now.
 func (h *Head) before(source Source, next *Section, differ []string) *Node {
-	n := h.read(func(name string) bool { return slices.Contains(differ, name) })
+	n := h.read(func(_ Source, fact string) bool { return slices.Contains(differ, fact) })
 	s := n.Sections[source]
 	all := maps.Clone(next.Facts)
 	for _, name := range differ {
@@ -199,7 +200,7 @@ func (m *moved) add(f member) {
 func (m *moved) read(f member, stable uint64, p *printer) bool {
 	r := newReader([]byte(f.text))
 	v, err := r.value(MaxDepth)
-	if err != nil || p.stable(f.name, v) != stable {
+	if err != nil || r.end() != nil || p.stable(f.name, v) != stable {
 		return false
 	}
 	m.facts[strings.Clone(f.name)] = v
