@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"muster/query"
 )
@@ -34,7 +35,7 @@ func (s *Set) Plain(p query.Path) (counts []Count, plain bool) {
 func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
 	var t Tally
 	for i := range s.parts {
-		some, ok := s.histogram(i, p, plain, t.Add)
+		some, ok := s.histogram(i, p, plain, &t)
 		if !ok {
 			return nil, 0, false
 		}
@@ -45,36 +46,51 @@ func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
 
 // Tally counts values. Its zero value has counted none.
 type Tally struct {
-	joined  map[string]*Count
-	scratch []byte
+	texts  map[string]*Count
+	others map[string]*Count // by keyText
 }
 
 // Add counts a value on so many nodes; it keeps a copy. Null does not count.
 func (t *Tally) Add(v any, nodes int) {
+	if text, ok := v.(string); ok {
+		t.addText(text, nodes)
+		return
+	}
 	if v == nil {
 		return
 	}
-	if text, ok := v.(string); ok { // as JSON has it, but for what it escapes
-		t.scratch = append(append(t.scratch[:0], '"'), text...)
-	} else {
-		t.scratch = append(t.scratch[:0], keyText(v)...)
-	}
-	if c := t.joined[string(t.scratch)]; c != nil {
+	key := keyText(v)
+	if c := t.others[key]; c != nil {
 		c.Nodes += nodes
 		return
 	}
-	if t.joined == nil {
-		t.joined = map[string]*Count{}
+	if t.others == nil {
+		t.others = map[string]*Count{}
 	}
-	t.joined[string(t.scratch)] = &Count{detached(v), nodes}
+	t.others[key] = &Count{detached(v), nodes}
+}
+
+// addText spares making a value of a text that was counted before.
+func (t *Tally) addText(text string, nodes int) {
+	if c := t.texts[text]; c != nil {
+		c.Nodes += nodes
+		return
+	}
+	if t.texts == nil {
+		t.texts = map[string]*Count{}
+	}
+	text = strings.Clone(text)
+	t.texts[text] = &Count{text, nodes}
 }
 
 // Counts returns the values, those most frequent first, equally frequent ones in
-// order.
+// order: texts first.
 func (t *Tally) Counts() []Count {
-	out := make([]Count, 0, len(t.joined))
-	for _, key := range sortedKeys(t.joined) {
-		out = append(out, *t.joined[key])
+	out := make([]Count, 0, len(t.texts)+len(t.others))
+	for _, counts := range []map[string]*Count{t.texts, t.others} {
+		for _, key := range sortedKeys(counts) {
+			out = append(out, *counts[key])
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Count) int { return cmp.Compare(b.Nodes, a.Nodes) })
 	return out
@@ -83,7 +99,7 @@ func (t *Tally) Counts() []Count {
 // Distinct returns the number of different values that a path leads to.
 func (s *Set) Distinct(p query.Path) int { return len(s.Histogram(p)) }
 
-func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes int)) (nodes int, ok bool) {
+func (s *Set) histogram(i int, p query.Path, plain bool, t *Tally) (nodes int, ok bool) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
@@ -109,7 +125,7 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 				e.into(have)
 				have.keep(members)
 				if nodes := have.count(); nodes > 0 {
-					add(e.text, nodes)
+					t.addText(e.text, nodes)
 				}
 			}
 		}
@@ -117,16 +133,16 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 	}
 	if k.plain == nil {
 		for slot := range members.all() {
-			if v := k.value(slot); v != nil {
-				add(v, 1)
-			}
+			t.Add(k.value(slot), 1)
 		}
 		return nodes, true
 	}
 	k.plain.tally(shard.forest.pool, members, func(at cell, nodes int) {
 		k.lost = k.lost || at.partly()
-		if v := shard.forest.value(at); v != nil {
-			add(v, nodes)
+		if at.code.kind() == text {
+			t.addText(shard.forest.pool.text(at.code), nodes)
+		} else {
+			t.Add(shard.forest.value(at), nodes)
 		}
 	})
 	return nodes, !plain || !k.lost

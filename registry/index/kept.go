@@ -10,18 +10,14 @@ import "sync"
 // says, and takes no other.
 type kept struct {
 	mu    sync.Mutex
-	of    map[keptKey]*keptSlots
-	clock int
+	of    map[keptKey]*slots
+	order [maxKept]keptKey // in which they came, around from next
+	next  int
 }
 
 type keptKey struct {
 	column *column
 	code   code
-}
-
-type keptSlots struct {
-	slots slots
-	asked int // what clock showed
 }
 
 // maxKept is how many sets are kept, of one bit a slot each.
@@ -32,38 +28,23 @@ const maxKept = 64
 func (k *kept) find(c *column, want code, find func() slots) slots {
 	key := keptKey{c, want}
 	k.mu.Lock()
-	k.clock++
 	known := k.of[key]
-	if known != nil {
-		known.asked = k.clock
-	}
 	k.mu.Unlock()
 	if known != nil {
-		return known.slots
+		return *known
 	}
 	found := find()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.of == nil {
-		k.of = map[keptKey]*keptSlots{}
+		k.of = map[keptKey]*slots{}
 	}
-	if len(k.of) >= maxKept {
-		k.evict()
+	if k.of[key] == nil {
+		delete(k.of, k.order[k.next])
+		k.order[k.next], k.next = key, (k.next+1)%maxKept
+		k.of[key] = &found
 	}
-	k.of[key] = &keptSlots{found, k.clock}
 	return found
-}
-
-// evict drops what was not asked for the longest.
-func (k *kept) evict() {
-	var oldest keptKey
-	asked := k.clock + 1
-	for key, known := range k.of {
-		if known.asked < asked {
-			oldest, asked = key, known.asked
-		}
-	}
-	delete(k.of, oldest)
 }
 
 // came notes that a slot of a column holds a code.
@@ -72,7 +53,7 @@ func (k *kept) came(c *column, slot uint32, now code) {
 		return
 	}
 	if known := k.of[keptKey{c, now}]; known != nil {
-		known.slots = known.slots.with(slot)
+		*known = known.with(slot)
 	}
 }
 
@@ -82,6 +63,6 @@ func (k *kept) went(c *column, slot uint32, old code) {
 		return
 	}
 	if known := k.of[keptKey{c, old}]; known != nil {
-		known.slots.drop(slot)
+		known.drop(slot)
 	}
 }

@@ -1,6 +1,9 @@
 package index
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // listsOnly leaves out what is no list: it is not where a path ends.
 type listsOnly bool
@@ -37,22 +40,34 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 // marked is mask without the lists that fail by their marks.
 func (c *column) marked(t *test, mask slots) slots {
 	left := mask.clone()
-	for w, m := range mask {
-		if m == 0 || w*64 >= len(c.marks) {
-			continue
-		}
-		chunk := c.marks[w*64 : min(w*64+64, len(c.marks))]
-		fail := uint64(1)<<len(chunk) - 1 // all of them, if they are 64
-		for _, want := range t.marks {
-			for i, marks := range chunk {
-				if want&^marks == 0 {
-					fail &^= 1 << i
-				}
+	if c.wide == nil {
+		for from := 0; from < len(c.few); from += 64 {
+			fail := failing(c.marks[from:min(from+64, len(c.few))], t.marks)
+			for ; fail != 0; fail &= fail - 1 {
+				left.drop(c.fewAt[from+bits.TrailingZeros64(fail)])
 			}
 		}
-		left[w] &^= fail
+		return left
+	}
+	for w, m := range mask {
+		if m != 0 && w*64 < len(c.marks) {
+			left[w] &^= failing(c.marks[w*64:min(w*64+64, len(c.marks))], t.marks)
+		}
 	}
 	return left
+}
+
+// failing tells which of up to 64 have none of the marks that are wanted.
+func failing(have, wanted []uint64) uint64 {
+	fail := uint64(1)<<len(have) - 1 // all of them, if they are 64
+	for _, want := range wanted {
+		for i, marks := range have {
+			if want&^marks == 0 {
+				fail &^= 1 << i
+			}
+		}
+	}
+	return fail
 }
 
 // judge adds to out the slots of mask by what tell says of their cells. It is
@@ -65,13 +80,25 @@ func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func
 	case c.small != nil:
 		scanSmall(c, tell, numbers, mask, out)
 	default:
-		for i, slot := range c.fewAt {
-			if i%64 == 0 {
-				p.warm(c.few[i:min(i+64, len(c.few))], 1<<64-1)
-			}
+		scanFew(c, p, tell, mask, out)
+	}
+}
+
+func scanFew(c *column, p *pool, tell func(cell) verdict, mask slots, out *found) {
+	for from := 0; from < len(c.few); from += 64 {
+		at, some := c.fewAt[from:min(from+64, len(c.few))], c.few[from:min(from+64, len(c.few))]
+		var m uint64
+		for i, slot := range at {
 			if mask.has(slot) {
-				out.note(slot, tell(cell{code: c.few[i]}))
+				m |= 1 << i
 			}
+		}
+		if m&(m-1) != 0 {
+			p.warm(some, m)
+		}
+		for ; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			out.note(at[i], tell(cell{code: some[i]}))
 		}
 	}
 }
