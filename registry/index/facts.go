@@ -110,7 +110,7 @@ func (f *forest) values(c *column, ix *Index, found *counter) {
 		default:
 			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(k)), f.pool.bytes(at.code)...)
 		}
-		found.add(hashKey(ix.seed, view(scratch)))
+		found.add(hashKey(ix.seed, view(scratch)), 1)
 	}
 }
 
@@ -137,14 +137,14 @@ func (c *column) different() iter.Seq[cell] {
 		}
 		var ints, floats, codes counter
 		for slot, bits := range c.nums {
-			if b := c.small[slot]; b == smallInt && ints.add(bits) && !yield(cell{intHere, bits}) ||
-				b == smallFloat && floats.add(bits) && !yield(cell{floatHere, bits}) {
+			if b := c.small[slot]; b == smallInt && ints.add(bits, 1) && !yield(cell{intHere, bits}) ||
+				b == smallFloat && floats.add(bits, 1) && !yield(cell{floatHere, bits}) {
 				return
 			}
 		}
 		for _, some := range [][]code{c.few, c.wide} {
 			for _, code := range some {
-				if code != absent && codes.add(uint64(code)) && !yield(cell{code: code}) {
+				if code != absent && codes.add(uint64(code), 1) && !yield(cell{code: code}) {
 					return
 				}
 			}

@@ -33,7 +33,7 @@ func (s *Set) Plain(p query.Path) (counts []Count, plain bool) {
 
 // tally counts values, and the nodes whether they have one or not.
 func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
-	var t Tally
+	t := Tally{codes: &codeCounter{}}
 	for i := range s.parts {
 		some, ok := s.histogram(i, p, plain, &t)
 		if !ok {
@@ -48,6 +48,7 @@ func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
 type Tally struct {
 	texts  map[string]*Count
 	others map[string]*Count // by keyText
+	codes  *codeCounter      // to be used again and again
 }
 
 // Add counts a value on so many nodes; it keeps a copy. Null does not count.
@@ -137,7 +138,7 @@ func (s *Set) histogram(i int, p query.Path, plain bool, t *Tally) (nodes int, o
 		}
 		return nodes, true
 	}
-	k.plain.tally(shard.forest.pool, members, func(at cell, nodes int) {
+	k.plain.tally(shard.forest.pool, members, t.codes, func(at cell, nodes int) {
 		k.lost = k.lost || at.partly()
 		if at.code.kind() == text {
 			t.addText(shard.forest.pool.text(at.code), nodes)
@@ -149,39 +150,41 @@ func (s *Set) histogram(i int, p query.Path, plain bool, t *Tally) (nodes int, o
 }
 
 // tally counts the cells of members.
-func (c *column) tally(p *pool, members slots, add func(at cell, nodes int)) {
+func (c *column) tally(p *pool, members slots, counter *codeCounter, add func(at cell, nodes int)) {
 	if c.small != nil {
 		c.tallySmall(members, add)
 		return
 	}
-	var counts counter
-	if c.wide == nil {
-		for i, slot := range c.fewAt {
-			if members.has(slot) {
-				counts.add(uint64(c.few[i]))
+	count := func(some []code, m uint64) {
+		for i, code := range some {
+			if m>>i&1 == 0 {
+				continue
 			}
+			if at := counter.place(code); at.code == code {
+				at.nodes++
+			} else {
+				counter.take(at, code)
+			}
+		}
+	}
+	for i, slot := range c.fewAt {
+		if members.has(slot) {
+			count(c.few[i:i+1], 1)
 		}
 	}
 	for w, m := range members {
-		if m == 0 || w*64 >= len(c.wide) {
-			continue
-		}
-		for i, code := range c.wide[w*64 : min(w*64+64, len(c.wide))] {
-			if m>>i&1 != 0 {
-				counts.add(uint64(code))
-			}
+		if m != 0 && w*64 < len(c.wide) {
+			count(c.wide[w*64:min(w*64+64, len(c.wide))], m)
 		}
 	}
-	var codes []code
-	for _, n := range counts.cells {
-		if n.nodes > 0 {
-			codes = append(codes, code(n.key))
+	for some := range slices.Chunk(counter.counts(), 64) {
+		var codes [64]code
+		for i, n := range some {
+			codes[i] = code(n.key)
 		}
-	}
-	for some := range slices.Chunk(codes, 64) {
-		p.warm(some, 1<<64-1)
-		for _, code := range some {
-			add(cell{code: code}, counts.cells[counts.find(uint64(code))].nodes)
+		p.warm(codes[:len(some)], 1<<64-1)
+		for i, n := range some {
+			add(cell{code: codes[i]}, n.nodes)
 		}
 	}
 }
@@ -204,9 +207,9 @@ func (c *column) tallySmall(members slots, add func(at cell, nodes int)) {
 			switch {
 			case m>>i&1 == 0:
 			case b == smallInt:
-				ints.add(c.nums[w*64+i])
+				ints.add(c.nums[w*64+i], 1)
 			case b == smallFloat:
-				floats.add(c.nums[w*64+i])
+				floats.add(c.nums[w*64+i], 1)
 			default:
 				bytes[b]++
 			}
