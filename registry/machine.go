@@ -14,10 +14,13 @@ type machine struct{ id, address string }
 // machineIDs are the facts that tell which machine it is, the surest first.
 var machineIDs = [...]string{"machine_id", "machineid", "dmi.product.uuid", "productuuid", "uuid"}
 
-// tellsOfMachine has their top-level names.
+// machineAddresses are the facts that tell where it can be reached.
+var machineAddresses = [...]string{"networking.ip", "ipaddress"}
+
+// tellsOfMachine has the top-level names of those facts.
 var tellsOfMachine = func() map[string]bool {
 	names := map[string]bool{}
-	for _, path := range machineIDs {
+	for _, path := range slices.Concat(machineIDs[:], machineAddresses[:]) {
 		name, _, _ := strings.Cut(path, ".")
 		names[name] = true
 	}
@@ -41,7 +44,7 @@ func machineOf(facts map[string]any) machine {
 	}
 	m := machine{
 		id:      first(machineIDs[:]...),
-		address: first("networking.ip", "ipaddress"),
+		address: first(machineAddresses[:]...),
 	}
 	if !tellsMachines(m.id) {
 		m.id = ""
@@ -158,15 +161,19 @@ func (m *machines) forget(n *Node) {
 // puts on it, or takes off.
 func (r *Registry) collided(changed Node, old, next *Section, h *heard) Node {
 	if old != nil && changed.Facts != nil {
-		interval := changed.Head().interval(r.conf.Lifecycle.rule(changed.Collectives))
 		a, b := claim{machineOf(old.Facts), old.Received}, claim{machineOf(next.Facts), next.Received}
-		if other, ok := r.machines.claimed(changed.Identity.Key(), a, b, interval); ok {
+		if other, ok := r.claimed(changed.Head(), a, b); ok {
 			pair := []string{other.String(), b.machine.String()}
 			slices.Sort(pair)
 			return changed.withCollision(next.Received, fmt.Sprintf("two machines register as this node: %s, and %s", pair[0], pair[1]))
 		}
 	}
 	return r.settled(changed, next.Received, h)
+}
+
+// claimed notes which machine spoke as a node, and returns another one that does.
+func (r *Registry) claimed(n *Head, old, next claim) (machine, bool) {
+	return r.machines.claimed(n.Identity.Key(), old, next, n.interval(r.conf.Lifecycle.rule(n.Collectives)))
 }
 
 // settled takes off the marks that a node's registration disproves.

@@ -47,7 +47,10 @@ func appendSection(b []byte, s *Section) []byte {
 			b = appendStrings(b, list.texts)
 		}
 	}
-	if len(s.Facts) > 0 {
+	switch {
+	case s.verbatim != "":
+		b = append(append(b, `,"facts":`...), s.verbatim...)
+	case len(s.Facts) > 0:
 		b = appendObject(append(b, `,"facts":`...), s.Facts)
 	}
 	return append(b, '}')
