@@ -286,21 +286,31 @@ func equalCodes(column []code, want code, mask, out slots) {
 		if m == 0 || w*64 >= len(column) {
 			continue
 		}
-		chunk := column[w*64 : min(w*64+64, len(column))]
-		for from := 0; from < len(chunk); from += 8 {
-			if len(chunk) >= from+8 {
-				b := (*[8]code)(chunk[from:])
-				if b[0] != want && b[1] != want && b[2] != want && b[3] != want && b[4] != want && b[5] != want && b[6] != want && b[7] != want {
-					continue // the usual case, quickly
-				}
-			}
-			for i, have := range chunk[from:min(from+8, len(chunk))] {
-				if have == want {
-					out[w] |= m & (1 << (from + i))
-				}
+		if chunk := column[w*64:]; len(chunk) >= 64 {
+			out[w] |= m & equalCodesIn((*[64]code)(chunk), want)
+			continue
+		}
+		for i, have := range column[w*64:] {
+			if have == want {
+				out[w] |= m & (1 << i)
 			}
 		}
 	}
+}
+
+// equalCodesIn tells at which of 64 places want stands.
+func equalCodesIn(b *[64]code, want code) (word uint64) {
+	for i := 0; i < 64; i += 8 {
+		if b[i] != want && b[i+1] != want && b[i+2] != want && b[i+3] != want && b[i+4] != want && b[i+5] != want && b[i+6] != want && b[i+7] != want {
+			continue // the usual case, quickly
+		}
+		for j := i; j < i+8; j++ {
+			if b[j] == want {
+				word |= 1 << j
+			}
+		}
+	}
+	return word
 }
 
 // presence adds the slots of mask that have a cell.
