@@ -135,11 +135,9 @@ func (r *Registry) notIn(states []State) (names []string) {
 	if all, _ := ParseStates("any"); !slices.ContainsFunc(all, func(s State) bool { return !slices.Contains(states, s) }) {
 		return nil
 	}
-	h := r.clock()
-	for _, n := range r.table.all() {
-		if !slices.Contains(states, r.conf.Lifecycle.state(n, h)) {
-			names = append(names, string(n.Identity))
-		}
+	want := r.conf.Lifecycle.want(states, r.clock())
+	for _, n := range r.table.list(0, func(n row) bool { return !want.row(n) }) {
+		names = append(names, string(n.Identity))
 	}
 	return names
 }

@@ -74,10 +74,13 @@ func (b *Basis) Holds() bool {
 		r.table.index.Renamed() == b.renamed && r.table.changes.leave(b)
 }
 
+// minded reports whether an answer with so many nodes may hold.
+func (b *Basis) minded(nodes int) bool { return b != nil && nodes <= maxBasis }
+
 // found notes what an answer rests on: the nodes that the question names, whatever
 // their state is.
 func (b *Basis) found(d Discovery, nodes []*Head, h *heard) {
-	if b == nil || len(nodes) > maxBasis || !d.aboutNodes() || !b.asks(d.Query.Filter) {
+	if !b.minded(len(nodes)) || !d.aboutNodes() || !b.asks(d.Query.Filter) {
 		return
 	}
 	b.from, b.until = h.at, h.at.AddDate(1, 0, 0)

@@ -47,15 +47,15 @@ func (n *Node) spoken() spoken {
 }
 
 // candidates returns, by identity, the nodes that a filter, which does not ask
-// for the state, holds for as d sees them. The index knows the classes that
+// for the state, holds for as d sees them, and that are wanted. The index knows the classes that
 // count; only nodes of which catalogs say others are looked at one by one.
-func (d Discovery) candidates(ctx context.Context, t *table, filter query.Expr, now time.Time) ([]*Head, error) {
+func (d Discovery) candidates(ctx context.Context, t *table, filter query.Expr, now time.Time, want *inStates) ([]*Head, error) {
 	if !d.Compiled {
-		return t.candidates(ctx, filter, now)
+		return t.candidates(ctx, filter, now, want)
 	}
 	var found []*Head
 	for of, known := range []query.Expr{nobodys: withoutClasses(filter, now), puppets: filter, anothers: d.narrowed(filter)} {
-		some, err := t.candidates(ctx, known, now)
+		some, err := t.candidates(ctx, known, now, want)
 		if err != nil {
 			return nil, err
 		}

@@ -119,18 +119,28 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 			found = append(found, some...)
 			continue
 		}
-		some, err := d.candidates(ctx, r.table, one.filter, now)
+		some, err := d.candidates(ctx, r.table, one.filter, now, r.conf.Lifecycle.want(one.states, h))
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", err)
 		}
-		d.Basis.found(d, some, h)
-		some = slices.DeleteFunc(some, func(n *Head) bool {
-			return !slices.Contains(one.states, r.conf.Lifecycle.state(n, h)) || !inOneOf(n.Collectives, d.Collectives)
-		})
-		found = append(found, some...)
+		if d.Basis.minded(len(some)) {
+			everybody, err := d.candidates(ctx, r.table, one.filter, now, nil)
+			if err != nil {
+				return nil, fmt.Errorf("searching the nodes: %w", err)
+			}
+			d.Basis.found(d, everybody, h)
+		}
+		if len(d.Collectives) > 0 {
+			some = slices.DeleteFunc(some, func(n *Head) bool { return !inOneOf(n.Collectives, d.Collectives) })
+		}
+		if len(parts) == 1 {
+			found = some
+		} else {
+			found = append(found, some...)
+		}
 	}
 	if len(parts) > 1 {
 		slices.SortFunc(found, func(a, b *Head) int { return strings.Compare(a.key, b.key) })

@@ -150,7 +150,7 @@ func (r *Registry) readBatch(ctx context.Context, t *table, batch []Reading) (ro
 			return rows, err
 		}
 		r.machines.knows(n.Identity, n.Facts, false)
-		rows = append(rows, row{n.head(ctx, r.packer), at})
+		rows = append(rows, rowOf(n.head(ctx, r.packer), at))
 	}
 	return rows, nil
 }

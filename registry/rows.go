@@ -12,7 +12,13 @@ import (
 type row struct {
 	head  *Head
 	place index.Place // in the index; the zero value until it has it
+	heard uint32      // see Head.heardAt
 }
+
+func rowOf(h *Head, at index.Place) row { return row{h, at, h.heardAt()} }
+
+// renew makes h what the row holds.
+func (n *row) renew(h *Head) { n.head, n.heard = h, h.heardAt() }
 
 // rows are the nodes of the table by key, in runs that are short enough for a
 // node to be put between others at no great cost.

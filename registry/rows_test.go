@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"muster/registry/index"
 )
 
 // TestRowsAreSorted: rows hold what a map holds, in the order of the keys.
@@ -18,7 +20,7 @@ func TestRowsAreSorted(t *testing.T) {
 			var all []row
 			for i := range n {
 				h := &Head{key: fmt.Sprint("k", i*7919%n)}
-				all, model[h.key] = append(all, row{head: h}), h
+				all, model[h.key] = append(all, rowOf(h, index.Place{})), h
 			}
 			r.fill(all)
 		}
@@ -31,9 +33,10 @@ func TestRowsAreSorted(t *testing.T) {
 				}
 				delete(model, h.key)
 			case known != nil:
-				known.head, model[h.key] = h, h
+				known.renew(h)
+				model[h.key] = h
 			default:
-				r.insert(row{head: h})
+				r.insert(rowOf(h, index.Place{}))
 				model[h.key] = h
 			}
 		}

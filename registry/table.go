@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,9 +121,9 @@ func (t *table) place(n *Head, moved bool) bool {
 	n.Collectives = t.shared(n.Collectives)
 	known := t.rows.get(key)
 	if known != nil {
-		known.head = n
+		known.renew(n)
 	} else {
-		t.rows.insert(row{head: n}) // the index has it soon: see settle
+		t.rows.insert(rowOf(n, index.Place{})) // the index has it soon: see settle
 	}
 	t.byKey[key] = n
 	if moved {
@@ -163,13 +164,8 @@ func (t *table) remove(key string) {
 
 // all returns every node, by identity.
 func (t *table) all() []*Head {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	all := make([]*Head, 0, t.rows.count)
-	for n := range t.rows.all() {
-		all = append(all, n.head)
-	}
-	return all
+	nodes, _ := t.state()
+	return t.list(nodes, func(row) bool { return true })
 }
 
 // countStates counts the nodes by state.
@@ -181,39 +177,44 @@ func (t *table) countStates(l *Lifecycle, h *heard) map[State]int {
 	return counts
 }
 
-// candidates returns, by identity, exactly the nodes that e holds for, which
-// does not ask for the state: see inState.
-func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time) ([]*Head, error) {
+// candidates returns, by identity, exactly the nodes that are wanted and that e
+// holds for, which does not ask for the state: see inState.
+func (t *table) candidates(ctx context.Context, e query.Expr, now time.Time, want *inStates) ([]*Head, error) {
 	if _, everything := e.(query.All); everything {
-		return t.all(), nil
+		nodes, _ := t.state()
+		return t.list(nodes, want.row), nil
 	}
 	set, err := t.index.Find(ctx, e, now)
 	if err != nil {
 		return nil, err
 	}
-	nodes, few := t.few(set)
-	if few {
-		return nodes, nil
+	if nodes, few := t.few(set); few {
+		return slices.DeleteFunc(nodes, func(n *Head) bool { return !want.head(n) }), nil
 	}
+	return t.list(set.Len(), func(n row) bool { return set.Holds(n.place) && want.row(n) }), nil
+}
+
+// list returns the nodes that a test holds for, by identity: about so many.
+func (t *table) list(about int, holds func(row) bool) []*Head {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	nodes := make([]*Head, 0, about)
 	for n := range t.rows.all() {
-		if set.Holds(n.place) {
+		if holds(n) {
 			nodes = append(nodes, n.head)
 		}
 	}
-	return nodes, nil
+	return nodes
 }
 
 // few returns the nodes of a set that has so few of them that to look up each is
 // quicker than to go through all.
 func (t *table) few(set *index.Set) (nodes []*Head, few bool) {
-	n := set.Len()
-	nodes = make([]*Head, 0, n)
-	if all, _ := t.state(); n*32 > all {
-		return nodes, false
+	if all, _ := t.state(); set.Len()*32 > all {
+		return nil, false
 	}
 	names := set.Identities()
+	nodes = make([]*Head, 0, len(names))
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, name := range names {

@@ -75,7 +75,32 @@ func (f *fleet) queries(ctx context.Context, t *table) error {
 		})
 		t.time(fmt.Sprintf("%s: `%s` (%d)", a.kind, a.text, found), a.target, cost, scan.cpu*time.Duration(f.nodes)/many)
 	}
+	if err := unasked(ctx, f.registry, t, "equality", 100*time.Microsecond); err != nil {
+		return err
+	}
 	return f.aggregates(ctx, t)
+}
+
+// unasked measures equalities of which none was asked lately: the index keeps the
+// nodes of the last ones.
+func unasked(ctx context.Context, r *registry.Registry, t *table, kind string, target time.Duration) error {
+	values, err := r.Histogram(ctx, anyState(nil), "rack")
+	if err != nil {
+		return err
+	}
+	var asked []registry.Discovery
+	for _, c := range values.Counts {
+		asked = append(asked, anyState(parse(fmt.Sprint("rack=", c.Value))))
+	}
+	var failed error
+	i := 0
+	cost := measured(func() {
+		i++
+		_, err := r.Count(ctx, asked[i%len(asked)])
+		failed = cmp.Or(failed, err)
+	})
+	t.time(fmt.Sprintf("%s: one of %d racks after the other", kind, len(asked)), target, cost, 0)
+	return failed
 }
 
 // aggregates measures counts of values, and lists of names.

@@ -69,5 +69,8 @@ func slim(ctx context.Context, nodes int, t *table) error {
 		})
 		t.time(fmt.Sprintf("%s, small nodes: `%s` (%d)", a.kind, a.text, found), a.target, cost, scan.cpu*time.Duration(nodes)/many)
 	}
+	if err := unasked(ctx, r, t, "equality, small nodes", time.Millisecond); err != nil {
+		return err
+	}
 	return r.Close()
 }

@@ -36,16 +36,6 @@ func (t *test) mark(words []string) {
 	}
 }
 
-// unmarked reports whether a list with these marks fails.
-func (t *test) unmarked(marks uint64) bool {
-	for _, m := range t.marks {
-		if m&^marks == 0 {
-			return false
-		}
-	}
-	return t.marks != nil && !t.other
-}
-
 // invert makes t tell the opposite.
 func (t *test) invert() { t.other = true }
 
@@ -188,18 +178,18 @@ func (t *test) question() query.Expr {
 
 // asker asks Matches about values. It is for one goroutine.
 type asker struct {
-	facts map[string]any
+	facts map[string]any // nil until it is needed
 	doc   query.Document
 	now   time.Time
 }
 
-func newAsker(now time.Time) *asker {
-	a := &asker{facts: map[string]any{}, now: now}
-	a.doc.Facts = a.facts
-	return a
-}
+func newAsker(now time.Time) *asker { return &asker{now: now} }
 
 func (a *asker) holds(t *test, v any) bool {
+	if a.facts == nil {
+		a.facts = map[string]any{}
+		a.doc.Facts = a.facts
+	}
 	a.facts["v"] = v
 	return query.Matches(t.question(), &a.doc, a.now)
 }

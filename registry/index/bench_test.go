@@ -96,16 +96,40 @@ func BenchmarkIndex(b *testing.B) {
 			b.ReportMetric(float64(found), "nodes")
 		})
 	}
-	everything, err := ix.Find(context.Background(), query.All{}, now)
+	everything := found(b, ix, "not class=nothing")
+	debians := found(b, ix, "os.family=Debian")
+	for _, name := range []string{"os.name", "rack", "memory.system.available_bytes"} {
+		p := parse(b, "nq:"+name+"=x").Filter.(*query.Compare).Path
+		b.Run("histogram "+name, func(b *testing.B) { timed(b, func() { everything.Histogram(p) }) })
+		b.Run("histogram of some "+name, func(b *testing.B) { timed(b, func() { debians.Histogram(p) }) })
+		b.Run("group by "+name, func(b *testing.B) { timed(b, func() { everything.Group([]query.Path{p}, nil, asItIs) }) })
+	}
+	b.Run("rack=, each after the other", func(b *testing.B) {
+		var asked []query.Expr
+		rack := parse(b, "nq:rack=x").Filter.(*query.Compare).Path
+		for _, c := range everything.Histogram(rack) {
+			asked = append(asked, parse(b, fmt.Sprint("nq:rack=", c.Value)).Filter)
+		}
+		n := 0
+		timed(b, func() {
+			n++
+			if _, err := ix.Find(b.Context(), asked[n%len(asked)], now); err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
+	b.Run("facts", func(b *testing.B) { timed(b, func() { ix.Facts() }) })
+	b.Run("names of all", func(b *testing.B) { timed(b, func() { everything.Identities() }) })
+	benchmarkPut(b, ix)
+}
+
+func found(b *testing.B, ix *index.Index, text string) *index.Set {
+	b.Helper()
+	set, err := ix.Find(b.Context(), parse(b, "nq:"+text).Filter, indextest.Epoch)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, name := range []string{"os.name", "rack"} {
-		p := parse(b, "nq:"+name+"=x").Filter.(*query.Compare).Path
-		b.Run("histogram "+name, func(b *testing.B) { timed(b, func() { everything.Histogram(p) }) })
-	}
-	b.Run("names of all", func(b *testing.B) { timed(b, func() { everything.Identities() }) })
-	benchmarkPut(b, ix)
+	return set
 }
 
 func benchmarkPut(b *testing.B, ix *index.Index) {

@@ -70,6 +70,13 @@ func (s slots) join(o slots) {
 	}
 }
 
+// joinWithin adds what is in both o and mask, which is no longer than s.
+func (s slots) joinWithin(o, mask slots) {
+	for i := range min(len(o), len(mask)) {
+		s[i] |= o[i] & mask[i]
+	}
+}
+
 func (s slots) clone() slots { return append(make(slots, 0, len(s)), s...) }
 
 // all yields the members in order.

@@ -26,7 +26,7 @@ type column struct {
 	hints *hints
 
 	wide  []code
-	marks []uint64 // of lists in wide: see marksOf
+	marks []uint64 // of what is in wide, or in few, if lists are: see marksFor
 }
 
 // The bytes of a small column that are no number in its dictionary.
@@ -141,6 +141,7 @@ func (c *column) set(p *pool, slot uint32, v cell, total int) {
 	}
 	c.place(p, slot, v, total)
 	p.release(v.code)
+	p.kept.came(c, slot, v.code)
 	c.cells++
 	c.types[v.code.valueType()]++
 }
@@ -153,10 +154,7 @@ func (c *column) place(p *pool, slot uint32, v cell, total int) {
 		p.retain(v.code)
 		c.wide = grown(c.wide, int(slot), total)
 		c.wide[slot] = v.code
-		if v.code.kind() == list {
-			c.marks = grown(c.marks, int(slot), total)
-			c.marks[slot] = marksOf(p.bytes(v.code))
-		}
+		c.markWide(p, slot, v.code, total)
 	case c.small != nil:
 		b, ok := c.localOf(p, v)
 		if !ok {
@@ -177,6 +175,44 @@ func (c *column) place(p *pool, slot uint32, v cell, total int) {
 		p.retain(v.code)
 		at, _ := slices.BinarySearch(c.fewAt, slot)
 		c.fewAt, c.few = slices.Insert(c.fewAt, at, slot), slices.Insert(c.few, at, v.code)
+		c.markFew(p, at, v.code)
+	}
+}
+
+// marksFor are those of a value in a column with lists: what is no list may hold
+// any text.
+func marksFor(p *pool, v code) uint64 {
+	switch v.kind() {
+	case list:
+		return marksOf(p.bytes(v))
+	default:
+		return ^uint64(0)
+	}
+}
+
+// markWide notes the marks of a value that stands in wide.
+func (c *column) markWide(p *pool, slot uint32, v code, total int) {
+	if c.marks == nil && v.kind() == list {
+		c.marks = grown(c.marks, len(c.wide)-1, total)
+		for i, known := range c.wide {
+			if known != absent {
+				c.marks[i] = ^uint64(0)
+			}
+		}
+	}
+	if c.marks != nil {
+		c.marks = grown(c.marks, int(slot), total)
+		c.marks[slot] = marksFor(p, v)
+	}
+}
+
+// markFew notes the marks of a value that was put into few.
+func (c *column) markFew(p *pool, at int, v code) {
+	if c.marks == nil && v.kind() == list {
+		c.marks = slices.Repeat([]uint64{^uint64(0)}, len(c.few)-1)
+	}
+	if c.marks != nil {
+		c.marks = slices.Insert(c.marks, at, marksFor(p, v))
 	}
 }
 
@@ -222,11 +258,15 @@ func (c *column) clear(p *pool, slot uint32) {
 	if old == absent {
 		return
 	}
+	p.kept.went(c, slot, old)
 	c.cells--
 	c.types[old.valueType()]--
 	switch {
 	case c.wide != nil:
 		c.wide[slot] = absent
+		if c.marks != nil {
+			c.marks[slot] = 0
+		}
 		p.release(old)
 	case c.small != nil:
 		if b := c.small[slot]; b >= firstLocal {
@@ -238,6 +278,9 @@ func (c *column) clear(p *pool, slot uint32) {
 	default:
 		at, _ := slices.BinarySearch(c.fewAt, slot)
 		c.fewAt, c.few = slices.Delete(c.fewAt, at, at+1), slices.Delete(c.few, at, at+1)
+		if c.marks != nil {
+			c.marks = slices.Delete(c.marks, at, at+1)
+		}
 		p.release(old)
 	}
 	if c.cells == 0 {
@@ -259,7 +302,7 @@ func grown[T any](s []T, slot, total int) []T {
 // widen turns pairs into a small column.
 func (c *column) widen(p *pool, total int) {
 	at, few := c.fewAt, c.few
-	c.fewAt, c.few = nil, nil
+	c.fewAt, c.few, c.marks = nil, nil, nil
 	c.small, c.hints = make([]uint8, 0, total+16), &hints{}
 	for i, slot := range at {
 		c.place(p, slot, cell{code: few[i]}, total)

@@ -3,7 +3,10 @@ package index
 import (
 	"encoding/binary"
 	"encoding/json"
+	"iter"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"muster/query"
@@ -26,17 +29,17 @@ var typeNames = [typeCount]string{"null", "boolean", "number", "text", "date", "
 // Facts describes every path, sorted. It counts different values, for which it
 // goes through all nodes; [Index.Names] does not.
 func (ix *Index) Facts() []Fact {
-	type counted struct {
+	type described struct {
 		nodes  int
 		types  [typeCount]int32
-		values map[uint64]struct{}
+		values counter // by hash
 	}
-	all := map[string]*counted{}
+	all := map[string]*described{}
 	for _, s := range ix.shards {
 		for _, path := range s.paths() {
 			c := all[path.name]
 			if c == nil {
-				c = &counted{values: map[uint64]struct{}{}}
+				c = &described{}
 				all[path.name] = c
 			}
 			s.mu.RLock() // for one path at a time: nobody shall wait for all
@@ -44,7 +47,7 @@ func (ix *Index) Facts() []Fact {
 			for t, n := range path.branch.column.types {
 				c.types[t] += n
 			}
-			s.forest.values(&path.branch.column, ix, c.values)
+			s.forest.values(&path.branch.column, ix, &c.values)
 			s.mu.RUnlock()
 		}
 	}
@@ -54,7 +57,7 @@ func (ix *Index) Facts() []Fact {
 		if c.nodes == 0 {
 			continue
 		}
-		f := Fact{Path: name, Nodes: c.nodes, Values: min(len(c.values), MaxValues)}
+		f := Fact{Path: name, Nodes: c.nodes, Values: min(c.values.used, MaxValues)}
 		for t, n := range c.types {
 			if n > 0 {
 				f.Types = append(f.Types, typeNames[t])
@@ -88,45 +91,64 @@ func (b *branch) paths(found []path, prefix string) []path {
 	return found
 }
 
-// values adds the hashes of the different values of a column.
-func (f *forest) values(c *column, ix *Index, found map[uint64]struct{}) {
-	seen := map[cell]bool{}
+// values adds the hashes of the different values of a column, up to MaxValues.
+func (f *forest) values(c *column, ix *Index, found *counter) {
 	var scratch []byte
-	last := cell{}
-	add := func(at cell) {
-		if at == last || at.code == absent || seen[at] {
+	for at := range c.different() {
+		if found.used >= MaxValues {
 			return
 		}
-		seen[at], last = true, at
-		if at.code.kind() == object { // its numbers are the shard's
+		switch k := at.code.kind(); {
+		case k == object: // its numbers are the shard's
 			scratch = scratch[:0]
 			for _, key := range sortedKeys(f.value(at).(map[string]any)) {
 				scratch = append(append(scratch, key...), 0)
 			}
-			found[hashKey(ix.seed, view(scratch))] = struct{}{}
-			return
+		case k == fixed || k == scalar || k == list && f.pool.bytes(at.code)[0] == 'L':
+			scratch = binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.valueType()))
+			scratch = appendKeyText(scratch, f.value(at))
+		default:
+			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(k)), f.pool.bytes(at.code)...)
 		}
-		if k := at.code.kind(); k == fixed || k == scalar || k == list && f.pool.bytes(at.code)[0] == 'L' {
-			v := f.value(at)
-			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.valueType())), keyText(v)...)
-		} else {
-			scratch = append(binary.LittleEndian.AppendUint32(scratch[:0], uint32(at.code.kind())), f.pool.bytes(at.code)...)
-		}
-		found[hashKey(ix.seed, view(scratch))] = struct{}{}
+		found.add(hashKey(ix.seed, view(scratch)), 1)
 	}
-	if c.small != nil && c.nums == nil {
+}
+
+// appendKeyText is keyText, quicker for the usual numbers.
+func appendKeyText(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		if size := math.Abs(v); size >= 1e-6 && size < 1e21 { // others JSON writes with an exponent
+			return strconv.AppendFloat(b, v, 'f', -1, 64)
+		}
+	}
+	return append(b, keyText(v)...)
+}
+
+// different yields the cells of a column, those that are alike only once.
+func (c *column) different() iter.Seq[cell] {
+	return func(yield func(cell) bool) {
 		for i, known := range c.dict {
-			if c.uses[i] > 0 {
-				add(cell{code: known})
+			if c.uses[i] > 0 && !yield(cell{code: known}) {
+				return
 			}
 		}
-		return
-	}
-	for slot := 0; slot < max(len(c.small), len(c.wide)) && len(found) < MaxValues; slot++ {
-		add(c.get(uint32(slot)))
-	}
-	for _, code := range c.few {
-		add(cell{code: code})
+		var ints, floats, codes counter
+		for slot, bits := range c.nums {
+			if b := c.small[slot]; b == smallInt && ints.add(bits, 1) && !yield(cell{intHere, bits}) ||
+				b == smallFloat && floats.add(bits, 1) && !yield(cell{floatHere, bits}) {
+				return
+			}
+		}
+		for _, some := range [][]code{c.few, c.wide} {
+			for _, code := range some {
+				if code != absent && codes.add(uint64(code), 1) && !yield(cell{code: code}) {
+					return
+				}
+			}
+		}
 	}
 }
 

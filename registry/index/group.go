@@ -28,6 +28,11 @@ type Group struct {
 // to be kept whole, where fractions are summed up, which depends on their order,
 // and where the least is asked of what has no order here.
 func (s *Set) Group(by []query.Path, columns []query.Column, read func(any) any) (groups []Group, exact bool) {
+	if len(by) == 1 && len(columns) == 0 {
+		if counts, nodes, plain := s.tally(by[0], true); plain {
+			return byValue(counts, nodes), true
+		}
+	}
 	joined := map[string]*grouped{}
 	exact = true
 	for i := range s.parts {
@@ -43,6 +48,31 @@ func (s *Set) Group(by []query.Path, columns []query.Column, read func(any) any)
 		groups = append(groups, Group{Values: g.values, Nodes: g.nodes, Of: of})
 	}
 	return groups, exact
+}
+
+// byValue makes groups of so many nodes, of which some have values that were
+// counted.
+func byValue(counts []Count, nodes int) (groups []Group) {
+	joined := map[string]*Group{}
+	add := func(v any, some int) {
+		values := []any{v}
+		key := keyText(values)
+		if joined[key] == nil {
+			joined[key] = &Group{Values: values}
+		}
+		joined[key].Nodes += some
+		nodes -= some
+	}
+	for _, c := range counts {
+		add(c.Value, c.Nodes)
+	}
+	if nodes > 0 {
+		add(nil, nodes)
+	}
+	for _, key := range sortedKeys(joined) {
+		groups = append(groups, *joined[key])
+	}
+	return groups
 }
 
 // grouped is a group in the making.

@@ -71,6 +71,17 @@ func TestGroupsAsRowsDo(t *testing.T) {
 			if len(q.GroupBy) > 0 && len(w.docs) > 0 && lines(rows) != lines(got) {
 				t.Fatalf("seed %d: %v\ngot  %s\nwant %s", seed, q.GroupBy, lines(got), lines(rows))
 			}
+			for i := range rows {
+				rows[i] = rows[i][:len(q.GroupBy)+1]
+			}
+			got = nil
+			groups, _ = set.Group(q.GroupBy, nil, asItIs)
+			for _, g := range groups {
+				got = append(got, append(g.Values, int64(g.Nodes)))
+			}
+			if len(q.GroupBy) > 0 && lines(rows) != lines(got) {
+				t.Fatalf("seed %d: the nodes of %v\ngot  %s\nwant %s", seed, q.GroupBy, lines(got), lines(rows))
+			}
 		}
 	}
 }

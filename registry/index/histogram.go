@@ -3,6 +3,7 @@ package index
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"muster/query"
 )
@@ -18,57 +19,79 @@ type Count struct {
 // each class, agent and collective counts for itself. Nodes without a value,
 // or with null, do not count.
 func (s *Set) Histogram(p query.Path) []Count {
-	counts, _ := s.tally(p, false)
+	counts, _, _ := s.tally(p, false)
 	return counts
 }
 
 // Plain is Histogram for a path to facts, keys all the way, which on every node
 // leads to one value or none. It is false for other paths, where the path goes
 // through lists or to objects, and where values are too big to be kept whole.
-func (s *Set) Plain(p query.Path) (counts []Count, plain bool) { return s.tally(p, true) }
+func (s *Set) Plain(p query.Path) (counts []Count, plain bool) {
+	counts, _, plain = s.tally(p, true)
+	return counts, plain
+}
 
-func (s *Set) tally(p query.Path, plain bool) (_ []Count, ok bool) {
-	var t Tally
+// tally counts values, and the nodes whether they have one or not.
+func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
+	t := Tally{codes: &codeCounter{}}
 	for i := range s.parts {
-		if !s.histogram(i, p, plain, t.Add) {
-			return nil, false
+		some, ok := s.histogram(i, p, plain, &t)
+		if !ok {
+			return nil, 0, false
 		}
+		nodes += some
 	}
-	return t.Counts(), true
+	return t.Counts(), nodes, true
 }
 
 // Tally counts values. Its zero value has counted none.
 type Tally struct {
-	joined  map[string]*Count
-	scratch []byte
+	texts  map[string]*Count
+	others map[string]*Count // by keyText
+	codes  *codeCounter      // to be used again and again
 }
 
 // Add counts a value on so many nodes; it keeps a copy. Null does not count.
 func (t *Tally) Add(v any, nodes int) {
+	if text, ok := v.(string); ok {
+		t.addText(text, nodes)
+		return
+	}
 	if v == nil {
 		return
 	}
-	if text, ok := v.(string); ok { // as JSON has it, but for what it escapes
-		t.scratch = append(append(t.scratch[:0], '"'), text...)
-	} else {
-		t.scratch = append(t.scratch[:0], keyText(v)...)
-	}
-	if c := t.joined[string(t.scratch)]; c != nil {
+	key := keyText(v)
+	if c := t.others[key]; c != nil {
 		c.Nodes += nodes
 		return
 	}
-	if t.joined == nil {
-		t.joined = map[string]*Count{}
+	if t.others == nil {
+		t.others = map[string]*Count{}
 	}
-	t.joined[string(t.scratch)] = &Count{detached(v), nodes}
+	t.others[key] = &Count{detached(v), nodes}
+}
+
+// addText spares making a value of a text that was counted before.
+func (t *Tally) addText(text string, nodes int) {
+	if c := t.texts[text]; c != nil {
+		c.Nodes += nodes
+		return
+	}
+	if t.texts == nil {
+		t.texts = map[string]*Count{}
+	}
+	text = strings.Clone(text)
+	t.texts[text] = &Count{text, nodes}
 }
 
 // Counts returns the values, those most frequent first, equally frequent ones in
-// order.
+// order: texts first.
 func (t *Tally) Counts() []Count {
-	out := make([]Count, 0, len(t.joined))
-	for _, key := range sortedKeys(t.joined) {
-		out = append(out, *t.joined[key])
+	out := make([]Count, 0, len(t.texts)+len(t.others))
+	for _, counts := range []map[string]*Count{t.texts, t.others} {
+		for _, key := range sortedKeys(counts) {
+			out = append(out, *counts[key])
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Count) int { return cmp.Compare(b.Nodes, a.Nodes) })
 	return out
@@ -77,13 +100,13 @@ func (t *Tally) Counts() []Count {
 // Distinct returns the number of different values that a path leads to.
 func (s *Set) Distinct(p query.Path) int { return len(s.Histogram(p)) }
 
-func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes int)) (ok bool) {
+func (s *Set) histogram(i int, p query.Path, plain bool, t *Tally) (nodes int, ok bool) {
 	shard := s.ix.shards[i]
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
 	k := shard.picker(p)
 	if plain && k.plain == nil {
-		return false
+		return 0, false
 	}
 	members := s.parts[i].slots.clone()
 	members.keep(shard.live)
@@ -93,6 +116,7 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 			members[slot>>6] |= 1 << (slot & 63)
 		}
 	}
+	nodes = members.count()
 	switch p.Field {
 	case "classes", "agents", "collectives":
 		n := (&visit{shard: shard}).names(p.Field)
@@ -102,44 +126,71 @@ func (s *Set) histogram(i int, p query.Path, plain bool, add func(v any, nodes i
 				e.into(have)
 				have.keep(members)
 				if nodes := have.count(); nodes > 0 {
-					add(e.text, nodes)
+					t.addText(e.text, nodes)
 				}
 			}
 		}
-		return true
+		return nodes, true
 	}
 	if k.plain == nil {
 		for slot := range members.all() {
-			if v := k.value(slot); v != nil {
-				add(v, 1)
-			}
+			t.Add(k.value(slot), 1)
 		}
-		return true
+		return nodes, true
 	}
-	k.plain.tally(members, func(at cell, nodes int) {
+	k.plain.tally(shard.forest.pool, members, t.codes, func(at cell, nodes int) {
 		k.lost = k.lost || at.partly()
-		if v := shard.forest.value(at); v != nil {
-			add(v, nodes)
+		if at.code.kind() == text {
+			t.addText(shard.forest.pool.text(at.code), nodes)
+		} else {
+			t.Add(shard.forest.value(at), nodes)
 		}
 	})
-	return !plain || !k.lost
+	return nodes, !plain || !k.lost
 }
 
 // tally counts the cells of members.
-func (c *column) tally(members slots, add func(at cell, nodes int)) {
-	if c.small == nil {
-		var counts codeTally
-		for slot := range members.all() {
-			counts.add(c.get(slot).code)
-		}
-		for i, n := range counts.nodes {
-			if n > 0 {
-				add(cell{code: counts.codes[i]}, n)
-			}
-		}
+func (c *column) tally(p *pool, members slots, counter *codeCounter, add func(at cell, nodes int)) {
+	if c.small != nil {
+		c.tallySmall(members, add)
 		return
 	}
-	counts := map[cell]int{} // of numbers
+	count := func(some []code, m uint64) {
+		for i, code := range some {
+			if m>>i&1 == 0 {
+				continue
+			}
+			if at := counter.place(code); at.code == code {
+				at.nodes++
+			} else {
+				counter.take(at, code)
+			}
+		}
+	}
+	for i, slot := range c.fewAt {
+		if members.has(slot) {
+			count(c.few[i:i+1], 1)
+		}
+	}
+	for w, m := range members {
+		if m != 0 && w*64 < len(c.wide) {
+			count(c.wide[w*64:min(w*64+64, len(c.wide))], m)
+		}
+	}
+	for some := range slices.Chunk(counter.counts(), 64) {
+		var codes [64]code
+		for i, n := range some {
+			codes[i] = code(n.key)
+		}
+		p.warm(codes[:len(some)], 1<<64-1)
+		for i, n := range some {
+			add(cell{code: codes[i]}, n.nodes)
+		}
+	}
+}
+
+func (c *column) tallySmall(members slots, add func(at cell, nodes int)) {
+	var ints, floats counter
 	var bytes [256]int
 	for w, m := range members {
 		if m == 0 || w*64 >= len(c.small) {
@@ -153,11 +204,14 @@ func (c *column) tally(members slots, add func(at cell, nodes int)) {
 			continue
 		}
 		for i, b := range chunk {
-			if m>>i&1 == 0 {
-				continue
-			}
-			if bytes[b]++; b == smallInt || b == smallFloat {
-				counts[c.local(b, w*64+i)]++
+			switch {
+			case m>>i&1 == 0:
+			case b == smallInt:
+				ints.add(c.nums[w*64+i], 1)
+			case b == smallFloat:
+				floats.add(c.nums[w*64+i], 1)
+			default:
+				bytes[b]++
 			}
 		}
 	}
@@ -166,44 +220,16 @@ func (c *column) tally(members slots, add func(at cell, nodes int)) {
 			add(cell{code: known}, n)
 		}
 	}
-	for at, n := range counts {
-		add(at, n)
-	}
-}
-
-// codeTally is a hash table that counts codes.
-type codeTally struct {
-	codes []code
-	nodes []int // 0: free
-	used  int
-}
-
-func (t *codeTally) add(c code) {
-	if 2*t.used >= len(t.codes) {
-		old := *t
-		*t = codeTally{make([]code, max(256, 4*len(old.codes))), make([]int, max(256, 4*len(old.codes))), old.used}
-		for i, n := range old.nodes {
-			if n > 0 {
-				t.nodes[t.find(old.codes[i])] = n
-			}
+	for _, n := range ints.cells {
+		if n.nodes > 0 {
+			add(cell{intHere, n.key}, n.nodes)
 		}
 	}
-	i := t.find(c)
-	if t.nodes[i] == 0 {
-		t.used++
+	for _, n := range floats.cells {
+		if n.nodes > 0 {
+			add(cell{floatHere, n.key}, n.nodes)
+		}
 	}
-	t.nodes[i]++
-}
-
-// find returns where a code is counted, or will be.
-func (t *codeTally) find(c code) int {
-	mask := len(t.codes) - 1
-	i := int(uint32(c)*2654435769>>7) & mask
-	for t.nodes[i] > 0 && t.codes[i] != c {
-		i = (i + 1) & mask
-	}
-	t.codes[i] = c
-	return i
 }
 
 // And returns the nodes that are in both sets, which are of one index.

@@ -6,6 +6,8 @@ func mark(text []byte) uint64 {
 	for _, b := range text {
 		hash = (hash ^ uint32(b)) * 16777619
 	}
+	hash ^= hash >> 15
+	hash *= 0x2c1b3c6d // so that texts that differ at the end differ in the bits that count
 	return 1<<(hash>>26) | 1<<(hash>>20&63)
 }
 

@@ -11,6 +11,7 @@ import (
 type names struct {
 	ids    map[string]uint32
 	of     []name   // by id
+	folded []uint32 // by id: see fold
 	spare  []uint32 // ids to use again
 	lists  column   // of kind members
 	big    slots    // those whose list is too big to be kept
@@ -21,7 +22,6 @@ type names struct {
 // name is a name and the slots that have it, sorted while they are few.
 type name struct {
 	text  string
-	plain int // the length without "::" before it; -1: it is empty, or more than ASCII
 	nodes int
 	few   []uint32
 	many  slots
@@ -79,6 +79,22 @@ func (n *names) put(slot uint32, entries []string) {
 	n.lists.set(f.pool, slot, v, f.total)
 }
 
+// fold is a hash that names share which differ in case only, and in "::" before
+// them; 0 for a name that is more than ASCII.
+func fold(text string) uint32 {
+	if !ascii(text) {
+		return 0
+	}
+	for strings.HasPrefix(text, "::") {
+		text = text[2:]
+	}
+	hash := uint32(2166136261)
+	for i := range len(text) {
+		hash = (hash ^ uint32(lower(text[i]))) * 16777619
+	}
+	return max(hash, 1)
+}
+
 // held yields the ids of a list, in its order.
 func (n *names) held(c code) func(yield func(uint32) bool) {
 	return func(yield func(uint32) bool) {
@@ -116,12 +132,9 @@ func (n *names) enter(text string) uint32 {
 		id, n.spare = n.spare[last], n.spare[:last]
 	} else {
 		id = uint32(len(n.of))
-		n.of = append(n.of, name{})
+		n.of, n.folded = append(n.of, name{}), append(n.folded, 0)
 	}
-	n.of[id] = name{text: text, plain: -1}
-	if ascii(text) && text != "" {
-		n.of[id].plain = len(strings.TrimPrefix(text, "::"))
-	}
+	n.of[id], n.folded[id] = name{text: text}, fold(text)
 	n.ids[text] = id
 	return id
 }

@@ -59,6 +59,7 @@ type pool struct {
 	free   map[int][]uint32
 	known  hashed
 	keys   keys // of lists
+	kept   kept // of columns whose values are here
 }
 
 const pageSize = 64 << 10

@@ -109,7 +109,8 @@ func (d dice) operand() query.Value {
 	case 0:
 		return query.Value{Kind: "glob", Text: one(d, "w*", "?", "*", "4*", "W*B")}
 	case 1, 2, 3:
-		re := one(d, "^w", "b$", "4", "k|w", "(?i)WEB", "^web$", "w.*b", "^w.*1$", "x+$", "(?s)w.*1", "e", "^.*b", "b.*$", "^4", "(?m)^1")
+		re := one(d, "^w", "b$", "4", "k|w", "(?i)WEB", "^web$", "w.*b", "^w.*1$", "x+$", "(?s)w.*1", "e", "^.*b", "b.*$", "^4", "(?m)^1",
+			"w[a-f]b", "[a-z]eb", "^[^0-9]eb", "(w)[e]b$", "[0-9]\\.[0-9]", "w[eë]b.*[0-9]", "^[wd][eb]+", "b[0-9]{2}\\.Ex.*[k-m]e$")
 		return query.Value{Kind: "regex", Text: re, Regexp: regexp.MustCompile(re)}
 	case 4:
 		return query.Value{Kind: "network", Network: netip.MustParsePrefix("10.0.0.0/24")}

@@ -1,6 +1,9 @@
 package index
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // listsOnly leaves out what is no list: it is not where a path ends.
 type listsOnly bool
@@ -11,10 +14,10 @@ func (only listsOnly) passes(c code) bool {
 
 // scan adds to out the slots of mask whose cell the test holds for.
 func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found) {
-	if c.wide != nil && t.oneText() && int(c.types[textType]) == c.cells {
+	if t.oneText() && int(c.types[textType]) == c.cells {
 		for _, word := range t.words {
 			if want, ok := v.forest().pool.find(text, []byte(word)); ok {
-				equalCodes(c.wide, want, mask, out.yes)
+				out.yes.joinWithin(v.holders(c, want), mask)
 			}
 		}
 		return
@@ -37,17 +40,34 @@ func (v *visit) scan(c *column, t *test, only listsOnly, mask slots, out *found)
 // marked is mask without the lists that fail by their marks.
 func (c *column) marked(t *test, mask slots) slots {
 	left := mask.clone()
-	for w, m := range mask {
-		if m == 0 || w*64 >= len(c.marks) {
-			continue
-		}
-		for i, marks := range c.marks[w*64 : min(w*64+64, len(c.marks))] {
-			if code := c.wide[w*64+i]; code == absent || code.kind() == list && t.unmarked(marks) {
-				left[w] &^= 1 << i
+	if c.wide == nil {
+		for from := 0; from < len(c.few); from += 64 {
+			fail := failing(c.marks[from:min(from+64, len(c.few))], t.marks)
+			for ; fail != 0; fail &= fail - 1 {
+				left.drop(c.fewAt[from+bits.TrailingZeros64(fail)])
 			}
+		}
+		return left
+	}
+	for w, m := range mask {
+		if m != 0 && w*64 < len(c.marks) {
+			left[w] &^= failing(c.marks[w*64:min(w*64+64, len(c.marks))], t.marks)
 		}
 	}
 	return left
+}
+
+// failing tells which of up to 64 have none of the marks that are wanted.
+func failing(have, wanted []uint64) uint64 {
+	fail := uint64(1)<<len(have) - 1 // all of them, if they are 64
+	for _, want := range wanted {
+		for i, marks := range have {
+			if want&^marks == 0 {
+				fail &^= 1 << i
+			}
+		}
+	}
+	return fail
 }
 
 // judge adds to out the slots of mask by what tell says of their cells. It is
@@ -60,13 +80,25 @@ func judge(c *column, p *pool, numbers *steps, mask slots, out *found, tell func
 	case c.small != nil:
 		scanSmall(c, tell, numbers, mask, out)
 	default:
-		for i, slot := range c.fewAt {
-			if i%64 == 0 {
-				p.warm(c.few[i:min(i+64, len(c.few))], 1<<64-1)
-			}
+		scanFew(c, p, tell, mask, out)
+	}
+}
+
+func scanFew(c *column, p *pool, tell func(cell) verdict, mask slots, out *found) {
+	for from := 0; from < len(c.few); from += 64 {
+		at, some := c.fewAt[from:min(from+64, len(c.few))], c.few[from:min(from+64, len(c.few))]
+		var m uint64
+		for i, slot := range at {
 			if mask.has(slot) {
-				out.note(slot, tell(cell{code: c.few[i]}))
+				m |= 1 << i
 			}
+		}
+		if m&(m-1) != 0 {
+			p.warm(some, m)
+		}
+		for ; m != 0; m &= m - 1 {
+			i := bits.TrailingZeros64(m)
+			out.note(at[i], tell(cell{code: some[i]}))
 		}
 	}
 }
@@ -122,31 +154,66 @@ func scanSmall(c *column, tell func(cell) verdict, numbers *steps, mask slots, o
 	}
 }
 
+// holders returns the slots of a column that hold a code, which is not to be
+// changed.
+func (v *visit) holders(c *column, want code) slots {
+	return v.forest().pool.kept.find(c, want, func() slots {
+		out := newSlots(v.forest().total)
+		switch {
+		case c.wide != nil:
+			equalCodes(c.wide, want, v.shard.live, out)
+		case c.small != nil:
+			for i, known := range c.dict {
+				if known == want && c.uses[i] > 0 {
+					equalBytes(c.small, uint8(i+firstLocal), v.shard.live, out)
+				}
+			}
+		default:
+			for i, slot := range c.fewAt {
+				if c.few[i] == want {
+					out = out.with(slot)
+				}
+			}
+		}
+		return out
+	})
+}
+
 // equalBytes adds the slots of mask at which b stands.
 func equalBytes(column []uint8, b uint8, mask, out slots) {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	want := uint64(b) * low
 	for w, m := range mask {
 		if m == 0 || w*64 >= len(column) {
 			continue
 		}
-		chunk := column[w*64:]
-		if len(chunk) < 64 {
-			for i, have := range chunk {
-				if have == b {
-					out[w] |= m & (1 << i)
-				}
-			}
+		if chunk := column[w*64:]; len(chunk) >= 64 {
+			out[w] |= m & equalIn((*[64]uint8)(chunk), b)
 			continue
 		}
-		var word uint64
-		for i := 0; i < 64; i += 8 {
-			x := binary.LittleEndian.Uint64(chunk[i:]) ^ want
-			zero := ^((x&^high + ^uint64(high)) | x) & high // the top bit of each byte that is zero
-			word |= (zero >> 7 * 0x0102040810204080 >> 56) << i
+		for i, have := range column[w*64:] {
+			if have == b {
+				out[w] |= m & (1 << i)
+			}
 		}
-		out[w] |= word & m
 	}
+}
+
+// equalIn tells at which of 64 places b stands.
+func equalIn(column *[64]uint8, b uint8) uint64 {
+	const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	want := uint64(b) * 0x0101010101010101
+	var differ uint64 // bit j of byte k: at 8*j+k
+	for j := range 8 {
+		x := binary.LittleEndian.Uint64(column[8*j:]) ^ want
+		differ = differ>>1 | ((x&low+low)|x)&high // the top bit of each byte that is not zero
+	}
+	x := ^differ
+	if x == 0 {
+		return 0
+	}
+	// Hacker's Delight, 7-3: an 8x8 matrix of bits is turned about its diagonal.
+	x = x&0xAA55AA55AA55AA55 | x&0x00AA00AA00AA00AA<<7 | x>>7&0x00AA00AA00AA00AA
+	x = x&0xCCCC3333CCCC3333 | x&0x0000CCCC0000CCCC<<14 | x>>14&0x0000CCCC0000CCCC
+	return x&0xF0F0F0F00F0F0F0F | x&0x00000000F0F0F0F0<<28 | x>>28&0x00000000F0F0F0F0
 }
 
 // tabled adds the slots of mask at which a byte stands that always holds.
@@ -219,19 +286,31 @@ func equalCodes(column []code, want code, mask, out slots) {
 		if m == 0 || w*64 >= len(column) {
 			continue
 		}
-		chunk := column[w*64 : min(w*64+64, len(column))]
-		for from := 0; from < len(chunk); from += 8 {
-			if b := chunk[from:]; len(b) >= 8 && b[0] != want && b[1] != want && b[2] != want && b[3] != want &&
-				b[4] != want && b[5] != want && b[6] != want && b[7] != want {
-				continue // the usual case, quickly
-			}
-			for i, have := range chunk[from:min(from+8, len(chunk))] {
-				if have == want {
-					out[w] |= m & (1 << (from + i))
-				}
+		if chunk := column[w*64:]; len(chunk) >= 64 {
+			out[w] |= m & equalCodesIn((*[64]code)(chunk), want)
+			continue
+		}
+		for i, have := range column[w*64:] {
+			if have == want {
+				out[w] |= m & (1 << i)
 			}
 		}
 	}
+}
+
+// equalCodesIn tells at which of 64 places want stands.
+func equalCodesIn(b *[64]code, want code) (word uint64) {
+	for i := 0; i < 64; i += 8 {
+		if b[i] != want && b[i+1] != want && b[i+2] != want && b[i+3] != want && b[i+4] != want && b[i+5] != want && b[i+6] != want && b[i+7] != want {
+			continue // the usual case, quickly
+		}
+		for j := i; j < i+8; j++ {
+			if b[j] == want {
+				word |= 1 << j
+			}
+		}
+	}
+	return word
 }
 
 // presence adds the slots of mask that have a cell.

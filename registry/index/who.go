@@ -13,10 +13,9 @@ import (
 // into, it turns the answer for every list with it into.
 type namesTerm struct {
 	c      *query.Compare
-	base   bool // the answer for an empty list
-	length int  // not 0: names of another length, or that end otherwise, are not what is asked for
-	last   byte // the end, in lower case
-	other  bool // the answer for those
+	base   bool   // the answer for an empty list
+	folded uint32 // not 0: names of another fold, unless that is 0, are not what is asked for
+	other  bool   // the answer for those
 }
 
 func planNames(c *query.Compare, now time.Time) term {
@@ -25,7 +24,7 @@ func planNames(c *query.Compare, now time.Time) term {
 	}
 	t := &namesTerm{c: c, base: query.Matches(c, &query.Document{}, now)}
 	if (c.Op == "=" || c.Op == "!=") && c.Value.Kind == "text" && c.View != "version" && ascii(c.Value.Text) && plainWord(c.Value.Text) {
-		t.length, t.last = len(c.Value.Text), lower(c.Value.Text[len(c.Value.Text)-1])
+		t.folded = fold(c.Value.Text)
 		t.other = query.Matches(c, withNames(c.Path.Field, []string{c.Value.Text + "."}), now)
 	}
 	return t
@@ -66,10 +65,13 @@ func (t *namesTerm) find(v *visit, mask slots) found {
 	if t.base {
 		out.yes.join(mask)
 	}
-	for id := range n.of {
+	for id, folded := range n.folded {
+		if t.folded != 0 && folded != 0 && folded != t.folded && t.other == t.base {
+			continue // most of them
+		}
 		e := &n.of[id]
 		switch {
-		case e.nodes == 0 || t.holds(v, e) == t.base:
+		case e.nodes == 0 || t.holds(v, e, folded) == t.base:
 			// A list with it is judged as one without.
 		case t.base:
 			e.outOf(out.yes)
@@ -88,11 +90,9 @@ func (t *namesTerm) find(v *visit, mask slots) found {
 }
 
 // holds asks about the list of one name.
-func (t *namesTerm) holds(v *visit, e *name) bool {
-	if t.length > 0 && e.plain >= 0 {
-		if e.plain != t.length && len(e.text) != t.length || lower(e.text[len(e.text)-1]) != t.last {
-			return t.other
-		}
+func (t *namesTerm) holds(v *visit, e *name, folded uint32) bool {
+	if t.folded != 0 && folded != 0 && folded != t.folded {
+		return t.other
 	}
 	return query.Matches(t.c, withNames(t.c.Path.Field, []string{e.text}), v.now)
 }
@@ -183,18 +183,24 @@ func (t *identityTerm) find(v *visit, mask slots) found {
 		return out
 	}
 	doc := &query.Document{}
-	for slot := range mask.all() {
-		name := names.at(slot)
-		holds, ok := t.test.text(name)
-		if ok {
-			holds = t.test.single(holds) == always
-		} else {
-			doc.Identity = name
-			holds = query.Matches(t.c, doc, v.now)
+	_, told := t.test.text("")
+	for w, m := range mask {
+		var word uint64
+		for ; m != 0; m &= m - 1 {
+			name := names.at(uint32(w<<6 | bits.TrailingZeros64(m)))
+			var holds bool
+			if told {
+				holds, _ = t.test.text(name)
+				holds = t.test.single(holds) == always
+			} else {
+				doc.Identity = name
+				holds = query.Matches(t.c, doc, v.now)
+			}
+			if holds {
+				word |= m & -m
+			}
 		}
-		if holds {
-			out.note(slot, always)
-		}
+		out.yes[w] = word
 	}
 	return out
 }
