@@ -12,8 +12,14 @@ import (
 // Puppet feeds the registry, and asks it: nothing but its own certificates, and
 // nothing installed on the node.
 func TestPuppetserverFeedsAndAsks(t *testing.T) {
-	t.Parallel()
-	e := newEstate(t)
+	for _, r := range []release{puppet7, puppet8(t)} {
+		t.Run(r.name, func(t *testing.T) { feedsAndAsks(t, r) })
+	}
+}
+
+func feedsAndAsks(t *testing.T, r release) {
+	r.wants(t, r.name+".")
+	e := newEstate(t, r)
 	e.write(t, "code/environments/production/manifests/site.pp", `
 include role::db
 notify { "compiled: ${search_nodes('role::db', { 'source' => 'catalog' })}": }
