@@ -25,9 +25,9 @@ func puppet8(t *testing.T) release {
 	return release{"8", root}
 }
 
-// mounts gives the other Debian what a JVM reads of the kernel, and our folder for
-// temporary files under the same name. Both vanish with the process.
-const mounts = `mkdir -p "$0$1" && mount -t proc proc "$0/proc" && mount --bind "$1" "$0$1" && cd / && root=$0 && shift && exec chroot "$root" "$@"`
+// mounts gives the other Debian what a JVM and Facter read of the kernel, and our
+// folder for temporary files under the same name. All vanish with the process.
+const mounts = `mkdir -p "$0$1" && mount -t proc proc "$0/proc" && mount --bind /sys "$0/sys" && mount --bind "$1" "$0$1" && cd / && root=$0 && shift && exec chroot "$root" "$@"`
 
 // command is a program of that release, which sees the tests' files as we do. Its
 // process is the program's own: to kill the one is to kill the other.
