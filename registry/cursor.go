@@ -104,13 +104,28 @@ func (c *cursor) word() (any, bool) {
 	return nil, false
 }
 
-// number reads a number.
-func (c *cursor) number() (any, bool) {
+// numeral reads what looks like a number.
+func (c *cursor) numeral() string {
 	start := c.at
 	for c.at < len(c.b) && strings.IndexByte("0123456789.+-eE", c.b[c.at]) >= 0 {
 		c.at++
 	}
-	text := c.s[start:c.at]
+	return c.s[start:c.at]
+}
+
+// short reads a short integer, if one comes next.
+func (c *cursor) short() (int64, bool) {
+	start := c.at
+	n, ok := shortInteger(c.numeral())
+	if !ok {
+		c.at = start
+	}
+	return n, ok
+}
+
+// number reads a number.
+func (c *cursor) number() (any, bool) {
+	text := c.numeral()
 	if n, ok := shortInteger(text); ok {
 		return n, true
 	}
@@ -171,6 +186,67 @@ func (c *cursor) over() bool {
 			if _, ok := c.key(); !ok {
 				return false
 			}
+		}
+	}
+}
+
+// skim reads over a value that need not be looked at: of a text that was read
+// before, or that whoever compares it with one that was. It is true of some that
+// are no values, never of one whose end is elsewhere.
+func (c *cursor) skim() bool {
+	depth := 0
+	for c.peek(); c.at < len(c.b); {
+		switch b := c.b[c.at]; b {
+		case '"':
+			if !c.skimText() {
+				return false
+			}
+		case '{', '[':
+			depth++
+			c.at++
+			continue
+		case '}', ']':
+			if depth == 0 {
+				return false
+			}
+			depth--
+			c.at++
+		case ',', ':', ' ', '\n', '\r', '\t':
+			if depth == 0 {
+				return false
+			}
+			c.at++
+			continue
+		default:
+			for c.at < len(c.b) && !endsWord[c.b[c.at]] {
+				c.at++
+			}
+		}
+		if depth == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// endsWord has the bytes that a number, true, false or null ends before.
+var endsWord = [256]bool{',': true, ':': true, ' ': true, '\n': true, '\r': true, '\t': true, '}': true, ']': true, '{': true, '[': true, '"': true}
+
+func (c *cursor) skimText() bool {
+	for i := c.at + 1; ; {
+		n := bytes.IndexByte(c.b[i:], '"')
+		if n < 0 {
+			return false
+		}
+		end := i + n
+		back := end
+		for back > i && c.b[back-1] == '\\' {
+			back--
+		}
+		i = end + 1
+		if (end-back)%2 == 0 {
+			c.at = i
+			return true
 		}
 	}
 }

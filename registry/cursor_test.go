@@ -34,6 +34,10 @@ func FuzzReader(f *testing.F) {
 		if skipped := skipper.over() && skipper.end() == nil; valid && !skipped {
 			t.Fatalf("%q can not be read over", text)
 		}
+		skimmer := newReader(text)
+		if skimmed := skimmer.skim() && skimmer.end() == nil; valid && !skimmed {
+			t.Fatalf("%q ends at byte %d when it is skimmed", text, skimmer.at)
+		}
 		if err != nil {
 			return
 		}

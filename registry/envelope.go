@@ -105,12 +105,18 @@ func (r reader) facts() (map[string]any, error) {
 	return r.members("facts", MaxDepth+1)
 }
 
-// factsOf is facts, but for those that are not wanted.
-func (r reader) factsOf(wanted func(name string) bool) (map[string]any, error) {
-	facts := map[string]any{}
-	err := r.fields("facts", func(name string) error {
+// factsOf is facts, but for those that are not wanted. If there are any, all are
+// in unread.
+func (r reader) factsOf(wanted func(name string) bool) (facts map[string]any, unread *cursor, err error) {
+	r.peek()
+	start, all := r.at, true
+	facts = map[string]any{}
+	err = r.fields("facts", func(name string) error {
 		if !wanted(name) {
-			return r.skip()
+			if all = false; !r.skim() { // a record of our own
+				return r.wrong()
+			}
+			return nil
 		}
 		v, err := r.value(MaxDepth)
 		if err != nil {
@@ -122,7 +128,10 @@ func (r reader) factsOf(wanted func(name string) bool) (map[string]any, error) {
 		}
 		return nil
 	})
-	return facts, err
+	if err == nil && !all {
+		unread = &cursor{b: r.b[start:r.at], s: r.s[start:r.at]}
+	}
+	return facts, unread, err
 }
 
 func (r reader) interval() (time.Duration, error) {

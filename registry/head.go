@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -131,10 +132,23 @@ func (n *Node) pack(ctx context.Context, p *pack.Packer) []byte {
 // sample is the name under which a record may become part of a dictionary:
 // empty where others are not like it.
 func (n *Node) sample() string {
-	if len(n.Facts) == 0 {
+	if _, unread := n.unread(); len(n.Facts) == 0 && unread == nil {
 		return ""
 	}
 	return n.Identity.Key()
+}
+
+// unread returns the facts of a node of which not all were read, and whether
+// they are those of a single source; nil: all were.
+func (n *Node) unread() (single bool, facts *cursor) {
+	tellers := 0
+	for _, source := range precedence {
+		if s := n.Sections[source]; s != nil && (len(s.Facts) > 0 || s.unread != nil) {
+			tellers++
+			facts = cmp.Or(s.unread, facts)
+		}
+	}
+	return tellers == 1, facts
 }
 
 // Pack returns what a store must keep of n, as [AppendRecord] has it, packed.
@@ -142,15 +156,18 @@ func (n *Node) sample() string {
 func Pack(ctx context.Context, p *pack.Packer, n *Node) []byte { return n.pack(ctx, p) }
 
 // Unpack reads what [Pack] returned.
-func Unpack(p *pack.Packer, packed []byte) (Node, error) {
+func Unpack(p *pack.Packer, packed []byte) (Node, error) { return unpack(p, packed, everyFact) }
+
+func unpack(p *pack.Packer, packed []byte, w wanted) (Node, error) {
 	record, err := p.Unpack(packed)
 	if err != nil {
 		return Node{}, err
 	}
-	n, err := ParseRecord(record)
+	id, first, sections, err := parseSections(record, w)
 	if err != nil {
 		return Node{}, err
 	}
+	n := NewNode(id, first, sections)
 	p.Sample(n.sample(), record)
 	n.packed, n.packer = packed, p
 	return n, nil
@@ -159,21 +176,19 @@ func Unpack(p *pack.Packer, packed []byte) (Node, error) {
 // node is all that is known. It panics if what is packed has been damaged,
 // since memory that can not be trusted is no base for answers.
 func (h *Head) node() *Node {
-	n := h.read(anyFact)
+	n := h.read(everyFact)
 	n = NewNode(n.Identity, n.FirstSeen, n.Sections)
 	return &n
 }
 
-func anyFact(string) bool { return true }
-
 // read returns the sections of a node, with those of the facts that are wanted,
 // not merged yet.
-func (h *Head) read(wanted func(fact string) bool) Node {
+func (h *Head) read(w wanted) Node {
 	record, err := h.packer.Unpack(h.packed)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}
-	id, first, sections, err := parseSections(record, wanted)
+	id, first, sections, err := parseSections(record, w)
 	if err != nil {
 		panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 	}

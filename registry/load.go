@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
 	"muster/internal/pack"
+	"muster/registry/index"
 )
 
 // Packed is what a [Store] may do besides: keep nodes as [Pack] makes them, so
@@ -18,8 +20,14 @@ type Packed interface {
 
 	// LoadPacked is Load, but for that read has yet to be called to have the
 	// node, by any goroutine, also when LoadPacked has returned.
-	LoadPacked(ctx context.Context, add func(read func() (Node, error)) error) error
+	LoadPacked(ctx context.Context, add func(id Identity, read Reading) error) error
 }
+
+// Reading reads a node from a store.
+type Reading func(Unpacking) (Node, error)
+
+// Unpacking is [Unpack], or what reads less of a node.
+type Unpacking func(p *pack.Packer, packed []byte) (Node, error)
 
 // packerOf is what the registry packs with.
 func packerOf(s Store) (*pack.Packer, error) {
@@ -56,7 +64,8 @@ func (r *Registry) load(ctx context.Context) {
 }
 
 // readAll reads the nodes of the store, several at a time, and puts them into
-// the index.
+// the index: some that lie together there after the other, since what is at hand
+// for one is so for the next.
 func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -65,27 +74,23 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 		nodes   []row
 		workers sync.WaitGroup
 	)
-	work := make(chan func() (Node, error), 64)
+	work := make(chan []Reading)
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for read := range work {
-				n, err := read()
+			for batch := range work {
+				rows, err := r.readBatch(ctx, t, batch)
 				if err != nil {
 					stop(err)
-					continue
 				}
-				at := t.index.Put(n.Document())
-				r.machines.knows(n.Identity, n.Facts, false)
-				head := n.head(ctx, r.packer)
 				mu.Lock()
-				nodes = append(nodes, row{head, at})
+				nodes = append(nodes, rows...)
 				mu.Unlock()
 			}
 		})
 	}
-	err := r.handOut(ctx, func(read func() (Node, error)) error {
+	err := r.handOut(ctx, t, func(batch []Reading) error {
 		select {
-		case work <- read:
+		case work <- batch:
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -99,11 +104,107 @@ func (r *Registry) readAll(ctx context.Context, t *table) ([]row, error) {
 	return nodes, err
 }
 
-func (r *Registry) handOut(ctx context.Context, add func(read func() (Node, error)) error) error {
+// batchOf is how many nodes are read one after the other.
+const batchOf = 256
+
+// handOut hands over what is to be read.
+func (r *Registry) handOut(ctx context.Context, t *table, do func([]Reading) error) error {
+	together := make([][]Reading, index.Parts)
+	add := func(id Identity, read Reading) error {
+		part := t.index.Part(string(id))
+		together[part] = append(together[part], read)
+		if len(together[part]) < batchOf {
+			return nil
+		}
+		some := together[part]
+		together[part] = nil
+		return do(some)
+	}
+	if err := r.eachOf(ctx, add); err != nil {
+		return err
+	}
+	for _, some := range together {
+		if err := do(some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Registry) eachOf(ctx context.Context, add func(Identity, Reading) error) error {
 	if p, ok := r.store.(Packed); ok {
 		return p.LoadPacked(ctx, add)
 	}
 	return r.store.Load(ctx, func(n Node) error {
-		return add(func() (Node, error) { return n, nil })
+		return add(n.Identity, func(Unpacking) (Node, error) { return n, nil })
+	})
+}
+
+func (r *Registry) readBatch(ctx context.Context, t *table, batch []Reading) (rows []row, err error) {
+	for _, read := range batch {
+		n, at, err := r.readOne(t, read)
+		if err != nil {
+			return rows, err
+		}
+		r.machines.knows(n.Identity, n.Facts, false)
+		rows = append(rows, row{n.head(ctx, r.packer), at})
+	}
+	return rows, nil
+}
+
+// readOne reads a node and puts it into the index. Of its facts the node itself
+// has mostly but those that tell its machine: the others go from the text into
+// the index.
+func (r *Registry) readOne(t *table, read Reading) (Node, index.Place, error) {
+	n, err := read(unpackForIndex)
+	if err != nil {
+		return n, index.Place{}, err
+	}
+	single, facts := n.unread()
+	switch {
+	case facts == nil:
+		return n, t.index.Put(n.Document()), nil
+	case single:
+		at, err := t.index.Fill(n.Document(), func(f *index.Filler) error { return reader{facts}.fill(f, MaxDepth) })
+		if err != nil {
+			err = fmt.Errorf("reading the facts of %s: %w", n.Identity, err)
+		}
+		return n, at, err
+	}
+	if n, err = read(Unpack); err != nil {
+		return n, index.Place{}, err
+	}
+	return n, t.index.Put(n.Document()), nil
+}
+
+// unpackForIndex is [Unpack] without the facts that the index alone needs.
+func unpackForIndex(p *pack.Packer, packed []byte) (Node, error) {
+	return unpack(p, packed, func(source Source, fact string) bool { return source == Trusted || tellsOfMachine[fact] })
+}
+
+// fill hands the facts in an object over to the index.
+func (r reader) fill(f *index.Filler, left int) error {
+	return r.fields("facts", func(key string) error {
+		switch c := r.peek(); {
+		case c == '{' && left > 0 && !strings.HasPrefix(r.s[r.at:], `{"$date"`):
+			f.Enter(key)
+			err := r.fill(f, left-1)
+			f.Leave()
+			return err
+		case c == '"':
+			text, ok := r.str()
+			if !ok {
+				return r.wrong()
+			}
+			f.Text(key, text)
+			return nil
+		}
+		if n, ok := r.short(); ok {
+			f.Int(key, n)
+			return nil
+		}
+		v, err := r.value(left)
+		f.Value(key, v)
+		return err
 	})
 }

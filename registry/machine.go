@@ -11,6 +11,22 @@ import (
 // machine is what tells one machine from another; what is not known is empty.
 type machine struct{ id, address string }
 
+// machineIDs are the facts that tell which machine it is, the surest first.
+var machineIDs = [...]string{"machine_id", "machineid", "dmi.product.uuid", "productuuid", "uuid"}
+
+// machineAddresses are the facts that tell where it can be reached.
+var machineAddresses = [...]string{"networking.ip", "ipaddress"}
+
+// tellsOfMachine has the top-level names of those facts.
+var tellsOfMachine = func() map[string]bool {
+	names := map[string]bool{}
+	for _, path := range slices.Concat(machineIDs[:], machineAddresses[:]) {
+		name, _, _ := strings.Cut(path, ".")
+		names[name] = true
+	}
+	return names
+}()
+
 // machineOf finds in facts which machine speaks.
 func machineOf(facts map[string]any) machine {
 	first := func(paths ...string) string {
@@ -27,8 +43,8 @@ func machineOf(facts map[string]any) machine {
 		return ""
 	}
 	m := machine{
-		id:      first("machine_id", "machineid", "dmi.product.uuid", "productuuid", "uuid"),
-		address: first("networking.ip", "ipaddress"),
+		id:      first(machineIDs[:]...),
+		address: first(machineAddresses[:]...),
 	}
 	if !tellsMachines(m.id) {
 		m.id = ""
@@ -145,15 +161,19 @@ func (m *machines) forget(n *Node) {
 // puts on it, or takes off.
 func (r *Registry) collided(changed Node, old, next *Section, h *heard) Node {
 	if old != nil && changed.Facts != nil {
-		interval := changed.Head().interval(r.conf.Lifecycle.rule(changed.Collectives))
 		a, b := claim{machineOf(old.Facts), old.Received}, claim{machineOf(next.Facts), next.Received}
-		if other, ok := r.machines.claimed(changed.Identity.Key(), a, b, interval); ok {
+		if other, ok := r.claimed(changed.Head(), a, b); ok {
 			pair := []string{other.String(), b.machine.String()}
 			slices.Sort(pair)
 			return changed.withCollision(next.Received, fmt.Sprintf("two machines register as this node: %s, and %s", pair[0], pair[1]))
 		}
 	}
 	return r.settled(changed, next.Received, h)
+}
+
+// claimed notes which machine spoke as a node, and returns another one that does.
+func (r *Registry) claimed(n *Head, old, next claim) (machine, bool) {
+	return r.machines.claimed(n.Identity.Key(), old, next, n.interval(r.conf.Lifecycle.rule(n.Collectives)))
 }
 
 // settled takes off the marks that a node's registration disproves.

@@ -58,13 +58,15 @@ type Section struct {
 	// that does not tell; zero: not known yet.
 	Learnt time.Duration
 
-	stable  uint64        // a fingerprint of all but the volatile facts; 0: not known, as after a restart
-	moving  uint64        // a fingerprint of the volatile facts
-	order   []string      // names of facts as they stood in that body; not kept
-	outline *outline      // of the body that this was decoded from; nil: not known
-	digest  uint64        // a fingerprint of the body that this was decoded from; 0: not known
-	guess   time.Duration // what Learnt will be
-	gaps    int           // how many times between registrations guess is made of
+	stable   uint64        // a fingerprint of all but the volatile facts; 0: not known, as after a restart
+	moving   uint64        // a fingerprint of the volatile facts
+	order    []string      // names of facts as they stood in that body; not kept
+	verbatim string        // all facts as JSON, where Facts has only some; empty: it has all
+	unread   *cursor       // all facts, of which only some were read; nil: all were; not kept
+	outline  *outline      // of the body that this was decoded from; nil: not known
+	digest   uint64        // a fingerprint of the body that this was decoded from; 0: not known
+	guess    time.Duration // what Learnt will be
+	gaps     int           // how many times between registrations guess is made of
 }
 
 // Document is the node as a query sees it. It shares the node's maps and slices.

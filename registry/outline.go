@@ -28,29 +28,40 @@ type member struct {
 	text string // its value
 }
 
+// parts are those of a body.
+type parts struct {
+	rest  uint64 // of all but the facts
+	facts []member
+	text  string // of the facts, as an object
+}
+
 // apart takes a body apart. It is false for bodies that are not as expected: for
 // those that are not well-formed above all.
-func (r *Registry) apart(body []byte) (rest uint64, facts []member, ok bool) {
+func (r *Registry) apart(body []byte) (p parts, ok bool) {
 	c := newReader(body).cursor
-	rest = 1
+	p.rest = 1
 	ok = c.each(func(key string) bool {
 		if key != "facts" {
 			text, ok := c.raw()
-			rest = mix(mix(rest, maphash.String(r.seed, key)), maphash.String(r.seed, text))
+			p.rest = mix(mix(p.rest, maphash.String(r.seed, key)), maphash.String(r.seed, text))
 			return ok
 		}
-		if facts != nil { // twice
+		if p.facts != nil { // twice
 			return false
 		}
-		facts = make([]member, 0, 64)
-		return c.each(func(name string) bool {
+		p.facts = make([]member, 0, 64)
+		c.peek()
+		start := c.at
+		ok := c.each(func(name string) bool {
 			text, ok := c.raw()
-			facts = append(facts, member{name, text})
+			p.facts = append(p.facts, member{name, text})
 			return ok
 		})
+		p.text = c.s[start:c.at]
+		return ok
 	})
 	c.peek()
-	return rest, facts, ok && c.at == len(c.b)
+	return p, ok && c.at == len(c.b)
 }
 
 // each calls field for each key of an object, which must read the value.
@@ -74,28 +85,29 @@ func (c *cursor) each(field func(key string) bool) bool {
 	}
 }
 
-// raw reads over a value and returns its text.
+// raw reads over a value and returns its text, which is one if it is the text of
+// one: the fingerprint or whoever decodes it tells.
 func (c *cursor) raw() (string, bool) {
 	c.peek()
 	start := c.at
-	ok := c.over()
+	ok := c.skim()
 	return c.s[start:c.at], ok
 }
 
 // outlined notes the outline of a body that a section was decoded from, if it
 // has one.
 func (r *Registry) outlined(body []byte, s *Section) {
-	rest, facts, ok := r.apart(body)
-	if !ok || len(facts) > maxOutline || len(s.Warnings) > 0 {
+	p, ok := r.apart(body)
+	if !ok || len(p.facts) > maxOutline || len(s.Warnings) > 0 {
 		return
 	}
-	o := &outline{rest: rest, names: 1, marks: make([]uint64, 0, len(facts)+8)}
-	for _, f := range facts {
+	o := &outline{rest: p.rest, names: 1, marks: make([]uint64, 0, len(p.facts)+8)}
+	for _, f := range p.facts {
 		s.order = append(s.order, f.name)
 		o.names = mix(o.names, maphash.String(r.seed, f.name))
 		o.marks = append(o.marks, maphash.String(r.seed, f.text))
 	}
-	for _, f := range facts {
+	for _, f := range p.facts {
 		if below, whole := r.volatile.under(f.name); below != nil || whole {
 			o.marks = append(o.marks, r.printer.stable(f.name, s.Facts[f.name]))
 		}
@@ -123,7 +135,7 @@ func (h *Head) differing(source Source, next *Section) (names []string, ok bool)
 // before is the node as it was before a section in which only some facts
 // differ: those are read, and the others are taken from what is said now.
 func (h *Head) before(source Source, next *Section, differ []string) *Node {
-	n := h.read(func(name string) bool { return slices.Contains(differ, name) })
+	n := h.read(func(_ Source, fact string) bool { return slices.Contains(differ, fact) })
 	s := n.Sections[source]
 	all := maps.Clone(next.Facts)
 	for _, name := range differ {
@@ -144,42 +156,52 @@ func (p *printer) stable(name string, v any) uint64 {
 type moved struct {
 	outline *outline
 	facts   map[string]any // those that differ
+	altered []string       // those of them in which more differs than what is volatile
 	text    []byte         // all facts in which something is volatile, as an object
+	all     string         // all facts, as an object
 }
 
 // movedIn compares a body with the last one of its source. It is false if more
-// than volatile facts may have moved, or there is anything to warn of.
+// may differ than the values of facts, or there is anything to warn of.
 func (r *Registry) movedIn(old *outline, body []byte) (m moved, ok bool) {
-	rest, facts, ok := r.apart(body)
-	if !ok || rest != old.rest || len(facts) > len(old.marks) {
+	p, ok := r.apart(body)
+	if !ok || p.rest != old.rest || len(p.facts) > len(old.marks) {
 		return m, false
 	}
 	names := uint64(1)
-	for _, f := range facts {
+	for _, f := range p.facts {
 		names = mix(names, maphash.String(r.seed, f.name))
 	}
 	if names != old.names {
 		return m, false
 	}
-	m = moved{outline: &outline{rest, names, slices.Clone(old.marks)}, facts: map[string]any{}, text: []byte{'{'}}
-	stables := old.marks[len(facts):]
-	for i, f := range facts {
+	m = moved{outline: &outline{p.rest, names, slices.Clone(old.marks)}, facts: map[string]any{}, text: []byte{'{'}, all: p.text}
+	stables := m.outline.marks[len(p.facts):]
+	for i, f := range p.facts {
 		below, whole := r.volatile.under(f.name)
 		moves := below != nil || whole
-		mark := maphash.String(r.seed, f.text)
-		if moves {
-			if len(stables) == 0 {
+		if moves && len(stables) == 0 {
+			return m, false
+		}
+		if mark := maphash.String(r.seed, f.text); mark != old.marks[i] {
+			v, ok := f.value()
+			if !ok {
 				return m, false
 			}
+			m.facts[strings.Clone(f.name)], m.outline.marks[i] = v, mark
+			stable := uint64(0)
+			if moves {
+				stable = r.printer.stable(f.name, v)
+			}
+			if !moves || stable != stables[0] {
+				m.altered = append(m.altered, f.name)
+			}
+			if moves {
+				stables[0] = stable
+			}
+		}
+		if moves {
 			m.add(f)
-		}
-		if mark != old.marks[i] {
-			if !moves || !m.read(f, stables[0], &r.printer) {
-				return m, false
-			}
-			m.outline.marks[i] = mark
-		}
-		if moves {
 			stables = stables[1:]
 		}
 	}
@@ -187,23 +209,18 @@ func (r *Registry) movedIn(old *outline, body []byte) (m moved, ok bool) {
 	return m, r.blameless(m.facts)
 }
 
+// value decodes a fact.
+func (f member) value() (any, bool) {
+	r := newReader([]byte(f.text))
+	v, err := r.value(MaxDepth)
+	return v, err == nil && r.end() == nil
+}
+
 func (m *moved) add(f member) {
 	if len(m.text) > 1 {
 		m.text = append(m.text, ',')
 	}
 	m.text = append(append(appendString(m.text, f.name), ':'), f.text...)
-}
-
-// read decodes a fact that differs, and reports whether only what is volatile
-// in it does.
-func (m *moved) read(f member, stable uint64, p *printer) bool {
-	r := newReader([]byte(f.text))
-	v, err := r.value(MaxDepth)
-	if err != nil || p.stable(f.name, v) != stable {
-		return false
-	}
-	m.facts[strings.Clone(f.name)] = v
-	return true
 }
 
 // blameless reports whether nothing is left out of facts.

@@ -3,6 +3,8 @@ package registry_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,24 +12,38 @@ import (
 	"pgregory.net/rapid"
 
 	"muster/registry"
+	"muster/registry/boltstore"
 )
 
 // TestWhatRepeatedKnowsIsWhatRegisterWouldDo: bodies that are taken without
 // being decoded leave the node as decoding and registering them does, whatever
 // differs in them; and whatever is stable in them was what it is.
 func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
-	known := 0
+	folder := t.TempDir()
+	known, altered := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		now := noon
-		opened := func() *registry.Registry {
-			r, err := registry.Open(t.Context(), registry.Config{Now: func() time.Time { return now }})
+		dir, err := os.MkdirTemp(folder, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := func(file string) *registry.Registry {
+			store, err := boltstore.Open(t.Context(), filepath.Join(dir, file))
 			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := registry.Open(t.Context(), registry.Config{Store: store, Now: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Ready(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = r.Close() })
 			return r
 		}
-		quick, slow := opened(), opened()
+		quick, slow := opened("quick"), opened("slow")
+		var last registry.Registration
 		few := rapid.Int64Range(0, 1)
 		for range rapid.IntRange(2, 8).Draw(t, "registrations") {
 			now = now.Add(time.Minute)
@@ -36,8 +52,10 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 				"memory":        map[string]any{"system": map[string]any{"used": few.Draw(t, "used"), "total": few.Draw(t, "total") * few.Draw(t, "total again")}},
 				"load_averages": rapid.SampledFrom([]any{map[string]any{"1m": 0.5}, map[string]any{"1m": 0.7}, "none", nil, []any{"a"}}).Draw(t, "load"),
 			}
+			facts["machineid"] = fmt.Sprint("machine-", few.Draw(t, "machine")*few.Draw(t, "machine again"), "0")
+			facts["networking"] = map[string]any{"ip": fmt.Sprint("10.0.0.", few.Draw(t, "address")*few.Draw(t, "address again"))}
 			if rapid.IntRange(0, 5).Draw(t, "without") == 0 {
-				delete(facts, rapid.SampledFrom([]string{"uptime", "os", "memory"}).Draw(t, "which"))
+				delete(facts, rapid.SampledFrom([]string{"uptime", "os", "memory", "machineid"}).Draw(t, "which"))
 			}
 			said := map[string]any{"facts": facts, "classes": []string{fmt.Sprint("c", rapid.IntRange(0, 5).Draw(t, "class")/5)}}
 			body, err := json.Marshal(said)
@@ -49,7 +67,7 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			}
 			reg := registry.Registration{Identity: "db1", Auth: "cert", Body: body}
 			all, failed := registry.DecodeRegistration(body)
-			_, taken, err := quick.Repeated(t.Context(), reg)
+			quickly, taken, err := quick.Repeated(t.Context(), reg)
 			switch {
 			case err != nil:
 				t.Fatal(err)
@@ -61,6 +79,9 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			reg.Facts, reg.Classes = all.Facts, all.Classes
 			if taken {
 				known++
+				if quickly.Changed {
+					altered++
+				}
 			} else if _, err := quick.Register(t.Context(), reg); err != nil {
 				t.Fatal(err)
 			}
@@ -69,8 +90,8 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if taken && receipt.Changed {
-				t.Fatalf("%s was taken as unchanged", body)
+			if last = reg; taken && receipt.Changed != quickly.Changed {
+				t.Fatalf("%s changes something: %t when it is repeated, %t when it is registered", body, quickly.Changed, receipt.Changed)
 			}
 			for _, path := range []string{"uptime", "memory.system.used", "memory.system.total", "load_averages.1m", "os"} {
 				a, err := quick.Histogram(t.Context(), registry.Discovery{}, path)
@@ -91,9 +112,24 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 				t.Fatalf("quickly, this happened\n%s\nslowly\n%s", got, want)
 			}
 		}
+		if err := quick.Close(); err != nil {
+			t.Fatal(err)
+		}
+		quick = opened("quick")
+		if last.Body = nil; last.Identity == "" { // all were bad
+			return
+		}
+		if receipt, err := quick.Register(t.Context(), last); err != nil || receipt.Changed {
+			t.Fatalf("after a restart, what was said last changes something: %v, %v", receipt, err)
+		}
+		a, _ := quick.Node("db1")
+		b, _ := slow.Node("db1")
+		if got, want := registry.AppendJSON(nil, a.Facts), registry.AppendJSON(nil, b.Facts); string(got) != string(want) {
+			t.Fatalf("after a restart the facts are\n%s\nand were\n%s", got, want)
+		}
 	})
-	if known < 20 {
-		t.Errorf("only %d bodies were known", known)
+	if known < 20 || altered < 5 {
+		t.Errorf("only %d bodies were known, %d of them with other facts", known, altered)
 	}
 }
 

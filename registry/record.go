@@ -47,7 +47,10 @@ func appendSection(b []byte, s *Section) []byte {
 			b = appendStrings(b, list.texts)
 		}
 	}
-	if len(s.Facts) > 0 {
+	switch {
+	case s.verbatim != "":
+		b = append(append(b, `,"facts":`...), s.verbatim...)
+	case len(s.Facts) > 0:
 		b = appendObject(append(b, `,"facts":`...), s.Facts)
 	}
 	return append(b, '}')
@@ -63,16 +66,21 @@ func appendTime(b []byte, name string, t time.Time) []byte {
 
 // ParseRecord reads what [AppendRecord] wrote.
 func ParseRecord(record []byte) (Node, error) {
-	id, first, sections, err := parseSections(record, anyFact)
+	id, first, sections, err := parseSections(record, everyFact)
 	if err != nil {
 		return Node{}, err
 	}
 	return NewNode(id, first, sections), nil
 }
 
+// wanted tells which facts of a source are to be read.
+type wanted func(source Source, fact string) bool
+
+func everyFact(Source, string) bool { return true }
+
 // parseSections reads what a node is made of, with those of the facts that are
 // wanted.
-func parseSections(record []byte, wanted func(fact string) bool) (_ Identity, first time.Time, sections map[Source]*Section, err error) {
+func parseSections(record []byte, w wanted) (_ Identity, first time.Time, sections map[Source]*Section, err error) {
 	var id string
 	sections = map[Source]*Section{}
 	r := newReader(record)
@@ -84,7 +92,7 @@ func parseSections(record []byte, wanted func(fact string) bool) (_ Identity, fi
 			first, err = r.millis()
 		case "sections":
 			err = r.object(key, func(source string) (err error) {
-				sections[Source(source)], err = r.section(wanted)
+				sections[Source(source)], err = r.section(Source(source), w)
 				return err
 			})
 		default:
@@ -105,7 +113,7 @@ func parseSections(record []byte, wanted func(fact string) bool) (_ Identity, fi
 	return identity, first, sections, nil
 }
 
-func (r reader) section(wanted func(fact string) bool) (*Section, error) {
+func (r reader) section(source Source, w wanted) (*Section, error) {
 	s := &Section{}
 	err := r.object("a section", func(key string) (err error) {
 		switch key {
@@ -138,7 +146,7 @@ func (r reader) section(wanted func(fact string) bool) (*Section, error) {
 		case "warnings":
 			s.Warnings, err = r.texts(key)
 		case "facts":
-			s.Facts, err = r.factsOf(wanted)
+			s.Facts, s.unread, err = r.factsOf(func(fact string) bool { return w(source, fact) })
 		default:
 			err = malformed("the key %s is not known", quoted(key))
 		}

@@ -8,11 +8,12 @@ import (
 
 // Repeated takes a registration of which only the body is known and who sent
 // it: Facts, Classes, Agents, Collectives and Interval are not looked at. If the
-// body is, byte by byte but for volatile facts, what the same source last said,
-// that is accepted at a fraction of what [Registry.Register] costs. If it is not,
-// or there is anything to warn of, or nothing is known, Repeated reports false
-// and has done nothing: then the body is to be decoded and registered. It never
-// knows imported documents, which say themselves when a node was seen.
+// body is, byte by byte but for the values of some facts, what the same source
+// last said, that is accepted at a fraction of what [Registry.Register] costs. If
+// it is not, or there is anything to warn of, or nothing is known, Repeated
+// reports false and has done nothing: then the body is to be decoded and
+// registered. It never knows imported documents, which say themselves when a node
+// was seen.
 func (r *Registry) Repeated(ctx context.Context, reg Registration) (receipt Receipt, known bool, err error) {
 	if reg.Body == nil || reg.Source == Import || len(reg.Warnings) > 0 || r.usable() != nil {
 		return Receipt{}, false, nil
@@ -57,9 +58,15 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	}
 	next.learn(reg.Source, old, h)
 	receipt = Receipt{Next: orDefault(next.Interval, r.conf.Lifecycle.Interval)}
-	if same {
+	switch {
+	case same:
 		err = r.again(ctx, head, reg.Source, next, h)
-	} else {
+	case len(m.altered) > 0:
+		if known, err = r.alter(ctx, head, next, m, h); !known {
+			return Receipt{}, false, nil
+		}
+		receipt.Changed = true
+	default:
 		r.counts.unchanged.Add(1)
 		r.restless.same(beatKey{id.Key(), reg.Source})
 		err = r.settle(ctx, head, r.moves(head, *old, next, m), reg.Source, next, h)

@@ -29,6 +29,13 @@ func (r *restless) changed(key beatKey) int {
 	return r.streaks[key]
 }
 
+// nearly reports whether the next change is one of too many in a row.
+func (r *restless) nearly(key beatKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.streaks[key]+1 >= manyChanges
+}
+
 // same notes a registration that changed nothing.
 func (r *restless) same(key beatKey) {
 	r.mu.Lock()

@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -78,17 +76,32 @@ func (v volatility) under(key string) (below volatility, whole bool) {
 	return both, false
 }
 
-// hash is what tells a changed section from an unchanged one, also after a
-// restart: of all but the volatile facts.
+// hash is a fingerprint of what a source says, but for what is volatile in it.
 func (v volatility) hash(s *Section) string {
-	b := v.appendStable(make([]byte, 0, 16<<10), s.Facts)
-	b = appendStrings(b, s.Classes)
+	var sum contentSum
+	for name, value := range s.Facts {
+		sum.add(v.term(name, value))
+	}
+	b := appendStrings(make([]byte, 0, 4<<10), s.Classes)
 	b = appendStrings(b, s.Agents)
 	b = appendStrings(b, s.Collectives)
-	b = strconv.AppendInt(b, int64(s.Interval), 10)
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	sum.add(strconv.AppendInt(b, int64(s.Interval), 10))
+	return sum.String()
 }
+
+// term is what counts of a fact; nil: nothing does.
+func (v volatility) term(name string, value any) []byte {
+	below, whole := v.under(name)
+	if whole {
+		return nil
+	}
+	b := append(appendString(make([]byte, 0, 256), name), ':')
+	if inner, ok := value.(map[string]any); ok && len(below) > 0 {
+		return below.appendStable(b, inner)
+	}
+	return appendValue(b, value)
+}
+
 
 // appendStable writes an object without its volatile parts.
 func (v volatility) appendStable(b []byte, m map[string]any) []byte {

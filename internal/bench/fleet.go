@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -136,3 +137,32 @@ func (f *fleet) bodies(from, n int) (bodies [][]byte, names []string) {
 }
 
 func (f *fleet) close() error { return f.registry.Close() }
+
+// profiled measures the registrations and a restart, and writes profiles of them.
+func (f *fleet) profiled(ctx context.Context, t *table) error {
+	file := t.sizes.profile
+	if err := profiled(file, func() error { return f.registrations(ctx, t) }); err != nil {
+		return err
+	}
+	if err := f.close(); err != nil {
+		return err
+	}
+	return profiled(file+".load", func() error {
+		cost, err := once(f.nodes, func() error { return f.reopen(ctx) })
+		t.time("restart, a node", 0, cost, 0)
+		return err
+	})
+}
+
+// reopen opens the store and the registry, and waits for the first answer.
+func (f *fleet) reopen(ctx context.Context) error {
+	store, err := boltstore.Open(ctx, filepath.Join(f.dir, "nodes.db"))
+	if err != nil {
+		return err
+	}
+	r, err := registry.Open(ctx, registry.Config{Store: store, Volatile: volatile()})
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.Ready(ctx), r.Close())
+}

@@ -29,6 +29,8 @@ type sizes struct {
 	slim    int // small nodes; 0: none
 	trials  int // of reading what was written
 	seconds int // of queries under load
+
+	profile string // file for profiles; empty: all is measured
 }
 
 func main() {
@@ -39,6 +41,7 @@ func main() {
 	flag.IntVar(&z.slim, "slim", 1_000_000, "small nodes; 0: none")
 	flag.IntVar(&z.trials, "trials", 10_000, "registrations that are asked for at once")
 	flag.IntVar(&z.seconds, "seconds", 20, "of queries under load")
+	flag.StringVar(&z.profile, "profile", "", "file for processor profiles of registrations and of a restart (.load); nothing else is measured")
 	out := flag.String("o", "", "file to write the table to, as Markdown")
 	flag.Parse()
 
@@ -67,6 +70,9 @@ func run(ctx context.Context, z sizes, out string) (err error) {
 	f, err := openFleet(ctx, filepath.Join(dir, "data"), z.nodes, t)
 	if err != nil {
 		return err
+	}
+	if z.profile != "" {
+		return f.profiled(ctx, t)
 	}
 	for _, part := range []func(context.Context, *table) error{f.queries, f.registrations, f.readYourWrites, f.underLoad} {
 		if err := part(ctx, t); err != nil {

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,4 +121,18 @@ func resident(pid int) (bytes int64, used time.Duration, err error) {
 		used += time.Duration(n) * 10 * time.Millisecond
 	}
 	return bytes, used, nil
+}
+
+// profiled writes a processor profile of do to a file.
+func profiled(file string, do func() error) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = do()
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
 }

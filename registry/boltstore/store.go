@@ -104,8 +104,8 @@ func (s *Store) Delete(ctx context.Context, ids ...registry.Identity) error {
 
 // Load implements [registry.Store].
 func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
-	return s.LoadPacked(ctx, func(read func() (registry.Node, error)) error {
-		n, err := read()
+	return s.LoadPacked(ctx, func(_ registry.Identity, read registry.Reading) error {
+		n, err := read(registry.Unpack)
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (s *Store) Load(ctx context.Context, add func(registry.Node) error) error {
 func (s *Store) Packer() *pack.Packer { return s.packer }
 
 // LoadPacked implements [registry.Packed].
-func (s *Store) LoadPacked(ctx context.Context, add func(read func() (registry.Node, error)) error) error {
+func (s *Store) LoadPacked(ctx context.Context, add func(registry.Identity, registry.Reading) error) error {
 	return s.view(func(tx *bolt.Tx) error {
 		defer release(tx)
 		seen := tx.Bucket(seenBucket).Cursor()
@@ -136,14 +136,16 @@ func (s *Store) LoadPacked(ctx context.Context, add func(read func() (registry.N
 				beats = append(beats, beat)
 			}
 			packed := bytes.Clone(value) // the file's memory is not ours
-			return add(func() (registry.Node, error) { return s.read(id, packed, beats) })
+			return add(id, func(unpack registry.Unpacking) (registry.Node, error) {
+				n, err := unpack(s.packer, packed)
+				return s.checked(id, n, err, beats)
+			})
 		})
 	})
 }
 
-// read makes a node of what is stored under a key.
-func (s *Store) read(key registry.Identity, packed []byte, beats []registry.Beat) (registry.Node, error) {
-	n, err := registry.Unpack(s.packer, packed)
+// checked is a node that was unpacked of what is stored under a key.
+func (s *Store) checked(key registry.Identity, n registry.Node, err error, beats []registry.Beat) (registry.Node, error) {
 	if err != nil || n.Identity.Key() != string(key) {
 		return n, damaged(s.path, fmt.Sprintf("the record of %q can not be read", key), err)
 	}

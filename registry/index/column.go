@@ -23,6 +23,7 @@ type column struct {
 	dict  []code // by byte, less firstLocal
 	uses  []uint32
 	nums  []uint64
+	hints *hints
 
 	wide  []code
 	marks []uint64 // of lists in wide: see marksOf
@@ -128,7 +129,9 @@ func (c *column) holdsNumbers() bool { return c.nums != nil }
 func (c *column) set(p *pool, slot uint32, v cell, total int) {
 	old := c.get(slot).code
 	p.retain(v.code) // so that the old value does not take it along
-	c.clear(p, slot)
+	if old != absent {
+		c.clear(p, slot)
+	}
 	if c.nums == nil && (v.code == intHere || v.code == floatHere) {
 		v = outline(p, v)
 		p.retain(v.code)
@@ -186,10 +189,15 @@ func (c *column) localOf(p *pool, v cell) (uint8, bool) {
 		return smallFloat, true
 	default: // it belongs into the dictionary
 	}
+	if i := c.hints.last; int(i) < len(c.dict) && c.dict[i] == v.code && c.uses[i] > 0 {
+		c.uses[i]++
+		return i + firstLocal, true
+	}
 	unused := -1
 	for i, known := range c.dict {
 		if known == v.code && c.uses[i] > 0 {
 			c.uses[i]++
+			c.hints.note(p, v.code, i)
 			return uint8(i + firstLocal), true
 		}
 		if c.uses[i] == 0 {
@@ -252,7 +260,7 @@ func grown[T any](s []T, slot, total int) []T {
 func (c *column) widen(p *pool, total int) {
 	at, few := c.fewAt, c.few
 	c.fewAt, c.few = nil, nil
-	c.small = make([]uint8, 0, total+16)
+	c.small, c.hints = make([]uint8, 0, total+16), &hints{}
 	for i, slot := range at {
 		c.place(p, slot, cell{code: few[i]}, total)
 		p.release(few[i])
@@ -272,9 +280,9 @@ func (c *column) outgrow(p *pool, total int) {
 	if c.nums == nil && numbers > maxLocal/2 {
 		c.nums = make([]uint64, 0, total+16)
 		c.dict, c.uses = nil, nil
-		c.small = make([]uint8, 0, total+16)
+		c.small, c.hints = make([]uint8, 0, total+16), &hints{}
 	} else {
-		c.small, c.dict, c.uses, c.nums = nil, nil, nil, nil
+		c.small, c.dict, c.uses, c.nums, c.hints = nil, nil, nil, nil, nil
 		c.wide = make([]code, 0, total+16)
 	}
 	for slot, b := range old.small {

@@ -51,7 +51,11 @@ func TestMemoryIsBounded(t *testing.T) {
 		round := func(i int) {
 			for node := range 200 {
 				doc := &query.Document{Identity: fmt.Sprint("n", node), Facts: facts(i, node), Classes: []string{fmt.Sprint("c", i, node)}}
-				ix.Put(doc)
+				if i%2 == 0 {
+					ix.Put(doc)
+				} else if _, err := ix.Fill(doc, func(f *index.Filler) error { fill(f, doc.Facts); return nil }); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		for i := range 10 {

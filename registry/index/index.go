@@ -29,6 +29,14 @@ type Index struct {
 // A write holds up readers of its shard only.
 const shardCount = 8
 
+// Parts is the number of parts that an index has.
+const Parts = shardCount
+
+// Part tells in which part of the index a node is, or would be: between 0 and
+// Parts. To put many nodes of one part after each other takes less time than
+// nodes of different parts.
+func (ix *Index) Part(identity string) int { return ix.number(keyOf(identity)) }
+
 // New returns an index of no nodes.
 func New(c Config) *Index {
 	ix := &Index{conf: c, seed: maphash.MakeSeed()}

@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"flag"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 type world struct {
 	ix   *index.Index
 	docs map[string]*query.Document
+	puts int
 }
 
 func newWorld() *world {
@@ -22,9 +24,32 @@ func newWorld() *world {
 	return w
 }
 
+// put puts a document in, by turns as a whole and fact by fact.
 func (w *world) put(doc *query.Document) {
-	w.ix.Put(doc)
+	if w.puts++; w.puts%2 == 0 {
+		w.ix.Put(doc)
+	} else if _, err := w.ix.Fill(doc, func(f *index.Filler) error { fill(f, doc.Facts); return nil }); err != nil {
+		panic(err) // it is that of the function
+	}
 	w.docs[strings.ToLower(doc.Identity)] = doc
+}
+
+// fill hands over facts, in order.
+func fill(f *index.Filler, facts map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(facts)) {
+		switch v := facts[key].(type) {
+		case map[string]any:
+			f.Enter(key)
+			fill(f, v)
+			f.Leave()
+		case string:
+			f.Text(key, v)
+		case int64:
+			f.Int(key, v)
+		default:
+			f.Value(key, v)
+		}
+	}
 }
 
 func (w *world) delete(id string) {

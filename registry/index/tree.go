@@ -16,6 +16,8 @@ type branch struct {
 	key    string
 	parent *branch // nil: a root, or pruned
 	under  map[string]*branch
+	first  *branch // which came first in the map here, when one was last filled; a guess
+	next   *branch // which came after it; a guess
 	column column
 	inside map[string]int // nodes by path inside of lists that stand here, such as ".address"
 }
@@ -123,10 +125,7 @@ func (t *forest) leaf(c *column, old cell, v any) (_ cell, same bool) {
 		}
 		return fix(isFalse)
 	case string:
-		k, t.scratch = text, append(t.scratch[:0], v...)
-		if len(v) > maxText {
-			k, t.scratch = cut, t.scratch[:maxText]
-		}
+		k = t.text(v)
 	case int64:
 		if c.holdsNumbers() {
 			return cell{intHere, uint64(v)}, old == cell{intHere, uint64(v)}
@@ -162,7 +161,17 @@ func (t *forest) leaf(c *column, old cell, v any) (_ cell, same bool) {
 	if old.code.kind() == k && string(t.pool.bytes(old.code)) == string(t.scratch) {
 		return old, true
 	}
-	return cell{code: t.pool.intern(k, t.scratch)}, false
+	return cell{code: t.intern(c, k)}, false
+}
+
+// text puts as much of a text into scratch as is kept of it.
+func (t *forest) text(v string) kind {
+	if len(v) > maxText {
+		t.scratch = append(t.scratch[:0], v[:maxText]...)
+		return cut
+	}
+	t.scratch = append(t.scratch[:0], v...)
+	return text
 }
 
 // size is about how long a value is when written, at least while that is
@@ -193,13 +202,8 @@ func size(v any) int {
 // putMap puts what is in m below b. At b itself stand the branches that are in
 // m: in most fleets there are few such sets.
 func (t *forest) putMap(slot uint32, b *branch, m map[string]any) {
-	if 4*len(m) > maxList {
-		old := b.column.get(slot).code
-		if old.kind() == object {
-			t.clearUnder(slot, b, old)
-		}
-		t.countInside(b, old, -1)
-		b.column.set(t.pool, slot, cell{code: tooBig}, t.total)
+	if tooMany(len(m)) {
+		t.putTooBig(slot, b)
 		return
 	}
 	first := len(t.ids)
@@ -208,6 +212,25 @@ func (t *forest) putMap(slot uint32, b *branch, m map[string]any) {
 		t.ids = append(t.ids, child.id)
 		t.put(slot, child, v)
 	}
+	t.putShape(slot, b, first)
+}
+
+// tooMany is true of as many members of a map that nothing of it is kept.
+func tooMany(members int) bool { return 4*members > maxList }
+
+// putTooBig notes that slot holds a map at b of which nothing is kept.
+func (t *forest) putTooBig(slot uint32, b *branch) {
+	old := b.column.get(slot).code
+	if old.kind() == object {
+		t.clearUnder(slot, b, old)
+	}
+	t.countInside(b, old, -1)
+	b.column.set(t.pool, slot, cell{code: tooBig}, t.total)
+}
+
+// putShape puts at b which branches a map has, whose ids are on the stack from
+// first on, and takes away those that it has no longer.
+func (t *forest) putShape(slot uint32, b *branch, first int) {
 	slices.Sort(t.ids[first:])
 	t.scratch = t.scratch[:0]
 	for _, id := range t.ids[first:] {
@@ -231,11 +254,19 @@ func (t *forest) putMap(slot uint32, b *branch, m map[string]any) {
 		}
 	}
 	t.ids = t.ids[:first]
-	shape := t.pool.intern(object, t.scratch)
+	shape := t.intern(&b.column, object)
 	t.pool.retain(shape)
 	t.countInside(b, old, -1)
 	b.column.set(t.pool, slot, cell{code: shape}, t.total)
 	t.pool.release(shape)
+}
+
+// intern returns the code of the value in scratch, which is to stand in c.
+func (t *forest) intern(c *column, k kind) code {
+	if known, ok := c.hinted(t.pool, k, t.scratch); ok {
+		return known
+	}
+	return t.pool.intern(k, t.scratch)
 }
 
 // shape yields the branches that a map has.
@@ -277,7 +308,7 @@ func (t *forest) prune(b *branch) {
 	}
 	t.branches[b.id] = nil
 	t.spare = append(t.spare, b.id)
-	b.parent = nil
+	b.parent, b.first, b.next = nil, nil, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

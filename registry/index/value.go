@@ -21,7 +21,7 @@ func appendValue(b []byte, v any, k *keys) []byte {
 	case string:
 		return append(binary.AppendUvarint(append(b, 's'), uint64(len(v))), v...)
 	case int64:
-		return binary.AppendVarint(append(b, 'i'), v)
+		return appendInt(b, v)
 	case float64:
 		return binary.LittleEndian.AppendUint64(append(b, 'f'), math.Float64bits(v))
 	case json.Number:
@@ -39,6 +39,8 @@ func appendValue(b []byte, v any, k *keys) []byte {
 	}
 	return append(b, '0') // a document holds nothing else
 }
+
+func appendInt(b []byte, n int64) []byte { return binary.AppendVarint(append(b, 'i'), n) }
 
 // appendMap writes the keys by their numbers, in order, so that equal maps are
 // written alike.
