@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,7 @@ type estate struct {
 	ca     *puppetCA
 	muster string    // address
 	port   string    // the puppetserver's
+	rubies int       // in which it compiles, side by side
 	log    *said     // what all of them said
 	server *exec.Cmd // muster
 }
@@ -65,7 +67,7 @@ metrics: { server-id: localhost, registries: { puppetserver: { } } }
 http-client: { }
 profiler: { }
 jruby-puppet: { ruby-load-path: [/usr/lib/puppetserver/ruby/vendor_ruby], gem-home: "DIR/var/gems",
-  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: 1, compile-mode: off,
+  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: RUBIES, compile-mode: off,
   server-conf-dir: "DIR/conf", server-code-dir: "DIR/code", server-var-dir: "DIR/var", server-run-dir: "DIR/run", server-log-dir: "DIR/log" }
 authorization: { version: 1, rules: [
   { match-request: { path: "/status", type: path }, allow-unauthenticated: true, sort-order: 1, name: status },
@@ -80,7 +82,7 @@ const logback = `<configuration><appender name="S" class="ch.qos.logback.core.Co
 
 func newEstate(t *testing.T, r release) *estate {
 	t.Helper()
-	e := &estate{release: r, dir: t.TempDir(), ca: newPuppetCA(t), log: &said{}}
+	e := &estate{release: r, dir: t.TempDir(), ca: newPuppetCA(t), log: &said{}, rubies: 1}
 	for i, host := range []struct{ name, ssl string }{{certname, "conf/ssl"}, {agentName, "agent/ssl"}, {"muster.example.net", "muster/ssl"}} {
 		e.ca.enrolAs(t, host.name, filepath.Join(e.dir, host.ssl), e.ca.issue(t, int64(i+2), host.name), e.ca.revoke(t))
 	}
@@ -101,7 +103,7 @@ func newEstate(t *testing.T, r release) *estate {
 
 func (e *estate) write(t *testing.T, name, text string) string {
 	t.Helper()
-	return write(t, filepath.Join(e.dir, name), strings.NewReplacer("DIR", e.dir, "PORT", e.port).Replace(text))
+	return write(t, filepath.Join(e.dir, name), strings.NewReplacer("DIR", e.dir, "PORT", e.port, "RUBIES", strconv.Itoa(e.rubies)).Replace(text))
 }
 
 // start runs a program until the test ends.

@@ -30,6 +30,7 @@ const (
 // the last answer, as each manifest wants; no catalog ever holds a shorter list.
 func TestPuppetserverInAStorm(t *testing.T) {
 	e := newEstate(t, puppet7)
+	e.rubies = 2                                                     // which share no memory
 	e.write(t, "conf/muster.yaml", "server: https://"+e.muster+"\n") // with the usual cache
 	e.write(t, "code/environments/production/manifests/site.pp",
 		`notify { "${trusted['certname']} has ${search_nodes('customer=acme', { 'on_error' => $facts['on_error'] })}": }`+"\n")
