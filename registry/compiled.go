@@ -126,19 +126,10 @@ func beyondClasses(e query.Expr) query.Expr {
 		}
 		return query.All{}
 	}
-	if aboutClasses(e) {
+	if asks(e, isAboutClasses) {
 		return query.All{}
 	}
 	return e
-}
-
-func aboutClasses(e query.Expr) bool {
-	found := false
-	query.Map(e, func(e query.Expr) query.Expr {
-		found = found || isAboutClasses(e)
-		return e
-	})
-	return found
 }
 
 func isAboutClasses(e query.Expr) bool {

@@ -112,17 +112,18 @@ func (v volatility) inside(value any) (any, bool) {
 
 // holds reports whether everything at and below a path may be seen.
 func (v volatility) holds(path []string) bool {
+	_, whole := v.along(path)
+	return whole
+}
+
+// along is under for a path.
+func (v volatility) along(path []string) (below volatility, whole bool) {
 	for _, key := range path {
-		below, whole := v.under(key)
-		if whole {
-			return true
+		if v, whole = v.under(key); whole || v == nil {
+			return nil, whole
 		}
-		if below == nil {
-			return false
-		}
-		v = below
 	}
-	return false
+	return v, false
 }
 
 // Fact reports whether all at and below a path of a fact may be seen.
@@ -183,17 +184,8 @@ func (v *Sight) hides(p query.Path) bool {
 	if !only {
 		return false // it may lead to several
 	}
-	for _, key := range keys {
-		below, whole := tree.under(key)
-		if whole {
-			return false
-		}
-		if below == nil {
-			return true
-		}
-		tree = below
-	}
-	return false
+	below, whole := tree.along(keys)
+	return len(keys) > 0 && below == nil && !whole
 }
 
 // Query returns the question that, asked of whole nodes, is answered as q would

@@ -217,13 +217,16 @@ func (t *table) few(set *index.Set) (nodes []*Head, few bool) {
 }
 
 // asksForState reports whether e asks for what only time changes.
-func asksForState(e query.Expr) bool {
-	asks := false
+func asksForState(e query.Expr) bool { return asks(e, isAboutState) }
+
+// asks reports whether any part of e is about something.
+func asks(e query.Expr, about func(query.Expr) bool) bool {
+	found := false
 	query.Map(e, func(e query.Expr) query.Expr {
-		asks = asks || isAboutState(e)
+		found = found || about(e)
 		return e
 	})
-	return asks
+	return found
 }
 
 func isAboutState(e query.Expr) bool {
