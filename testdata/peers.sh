@@ -24,4 +24,4 @@ if [ ! -e "$MUSTER_PUPPET8/usr/share/puppetserver/puppetserver.jar" ]; then
 	unshare --mount-proc="$MUSTER_PUPPET8/proc" chroot "$MUSTER_PUPPET8" sh -ec 'apt-get -qq update
 		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends puppetserver puppet-terminus-puppetdb >/dev/null'
 fi
-go test -timeout 30m -tags "peers puppetserver" -run 'Puppetserver|Puppet8' -v ./puppetfunc
+go test -timeout 60m -tags "peers puppetserver" -run 'Puppetserver|Puppet8' -v ./puppetfunc
