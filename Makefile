@@ -11,7 +11,7 @@ help: ## list what can be made
 test: ## install what is missing, run every suite with real peers, and count
 	@bash testdata/suite.sh
 
-peers: ## what takes too long for make test: a puppetserver, and Puppet 8
+peers: ## what takes too long for make test: the puppetservers of Puppet 7 and 8
 	@bash testdata/peers.sh
 
 quick: ## go test ./..., which needs nothing but Go

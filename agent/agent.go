@@ -121,6 +121,7 @@ type receiptBody struct {
 	Accepted bool     `json:"accepted"`
 	Warnings []string `json:"warnings,omitempty"`
 	Next     int64    `json:"next,omitempty"`
+	Renew    bool     `json:"renew,omitempty"` // the certificate, which an authority gave that is to end
 	Reason   string   `json:"reason,omitempty"`
 	Detail   string   `json:"detail,omitempty"`
 }

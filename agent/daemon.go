@@ -37,6 +37,8 @@ type Daemon struct {
 	// although their certificates lack the role of registry or operator.
 	Registries, Callers []string
 
+	Renew func() // called when a registry wants this node to get itself a new certificate; nil: it does not
+
 	Version string           // of the program, for inventories
 	Now     func() time.Time // nil means time.Now
 	Log     *slog.Logger     // nil means slog.Default()
@@ -51,6 +53,7 @@ type Receipt struct {
 	Warnings       []string      // about what was kept nevertheless
 	Next           time.Duration // when the registry wants to hear again; 0: it does not say
 	Reason, Detail string        // why it was not accepted
+	Renew          bool          // the node should get itself a new certificate
 	Registry       string        // who answered
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,11 @@ type registrar interface {
 	Refuse(r registry.Refusal)
 }
 
+// sealer seals messages; [wire.Sealer] is one.
+type sealer interface {
+	Seal(m wire.Message) ([]byte, error)
+}
+
 // Receiver takes registrations from the bus into a registry, and answers each
 // that is well sealed with a sealed receipt once it is committed or refused.
 //
@@ -34,16 +40,18 @@ type registrar interface {
 // stop giving us others.
 type Receiver struct {
 	Bus       Bus
-	Sealer    *wire.Sealer   // seals receipts: its certificate has the role of registry
+	Sealer    sealer         // seals receipts; its certificate has the role of registry
 	Opener    *wire.Opener   // opens registrations
 	Connector wire.Connector // "" means RabbitMQ's, which the embedded broker has too
 
 	Collectives []string // where to listen; empty means [DefaultCollective]
 	Registry    registrar
-	Workers     int              // how many registrations at once, so that commits can be grouped; 0 means 64
-	Listening   func()           // called once, when registrations are heard; nil: nobody wants to know
-	Now         func() time.Time // nil means time.Now
-	Log         *slog.Logger     // nil means slog.Default()
+	Workers     int                          // how many registrations at once, so that commits can be grouped; 0 means 64
+	Renew       func(*x509.Certificate) bool // whether a node that proves itself by it should get a new one; nil: none should
+
+	Listening func()           // called once, when registrations are heard; nil: nobody wants to know
+	Now       func() time.Time // nil means time.Now
+	Log       *slog.Logger     // nil means slog.Default()
 }
 
 const (
@@ -117,6 +125,7 @@ func (r Receiver) take(ctx context.Context, d bus.Delivery) {
 		r.Log.Error("a registration could not be stored, and was not acknowledged", "node", opened.Proof.Name, "error", err)
 		return
 	}
+	receipt.Renew = r.Renew != nil && opened.Proof.Certificate != nil && r.Renew(opened.Proof.Certificate)
 	if err := r.answer(ctx, opened, receipt); err != nil {
 		r.Log.Warn("a receipt could not be sent; the node sends again", "node", opened.Proof.Name, "error", err)
 	}

@@ -87,6 +87,9 @@ func (d *daemon) done(r Receipt, tries int) {
 	for _, w := range r.Warnings {
 		d.Log.Warn("the registry warns about this node", "warning", w)
 	}
+	if r.Renew && d.Renew != nil {
+		d.Renew()
+	}
 	if !r.Accepted {
 		return
 	}
@@ -215,7 +218,7 @@ func (a *attempt) await(ctx context.Context, wait time.Duration) (Receipt, error
 			}
 			return Receipt{
 				Accepted: body.Accepted, Warnings: body.Warnings, Next: time.Duration(body.Next) * time.Second,
-				Reason: body.Reason, Detail: body.Detail, Registry: opened.Proof.Name,
+				Reason: body.Reason, Detail: body.Detail, Registry: opened.Proof.Name, Renew: body.Renew,
 			}, nil
 		case <-timer.C:
 			return Receipt{}, errWaiting

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"strings"
@@ -108,6 +109,24 @@ func TestARefusalReachesTheNode(t *testing.T) {
 	receipt, err := s.daemon("db1.acme.net").Once(s.soon())
 	if err == nil || receipt.Accepted || receipt.Reason != registry.ReasonProof || !strings.Contains(err.Error(), "registry.acme.net refused it: known better") {
 		t.Errorf("%+v, %v", receipt, err)
+	}
+}
+
+// While one authority follows another, nodes with certificates of the old one are
+// told to get themselves new ones.
+func TestARegistryWantsACertificateRenewed(t *testing.T) {
+	s := newSite(t)
+	s.startBroker()
+	s.registryThat(memory(t), func(cert *x509.Certificate) bool { return pki.NameOf(cert) == "db1.acme.net" })
+	for _, test := range []struct {
+		name string
+		want int
+	}{{"db1.acme.net", 1}, {"db2.acme.net", 0}} {
+		d, wanted := s.daemon(test.name), 0
+		d.Renew = func() { wanted++ }
+		if receipt, err := d.Once(s.soon()); err != nil || wanted != test.want || receipt.Renew != (test.want == 1) {
+			t.Errorf("%s was told %d times: %+v, %v", test.name, wanted, receipt, err)
+		}
 	}
 }
 

@@ -132,8 +132,14 @@ func running(tb testing.TB, f func(context.Context) error) (stop func() error) {
 // registry starts a registry with its receiver on the bus, and waits until it listens.
 func (s *site) registry(reg registrar) (stop func() error) {
 	s.tb.Helper()
+	return s.registryThat(reg, nil)
+}
+
+// registryThat wants nodes with some certificates to renew them.
+func (s *site) registryThat(reg registrar, renew func(*x509.Certificate) bool) (stop func() error) {
+	s.tb.Helper()
 	c := s.bus("registry")
-	r := agent.Receiver{Bus: c, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: reg, Log: quiet()}
+	r := agent.Receiver{Bus: c, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: reg, Renew: renew, Log: quiet()}
 	stop = running(s.tb, r.Run)
 	if err := c.Ready(s.soon()); err != nil {
 		s.tb.Fatal(err)

@@ -127,7 +127,7 @@ func httpClient(c config) (*http.Client, error) {
 		if !roots.AppendCertsFromPEM(pem) {
 			return nil, usageFault("%s holds no certificate", c.CAFile)
 		}
-		conf = trusting(roots, c.Servers)
+		conf = trusting(func() *x509.CertPool { return roots }, c.Servers)
 	}
 	if c.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)

@@ -97,7 +97,7 @@ func adminOf(t *testing.T, dir, address string) *client {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	c := &client{servers: []string{address}, token: token, http: httpOver(trusting(roots, []string{address}))}
+	c := &client{servers: []string{address}, token: token, http: httpOver(trusting(func() *x509.CertPool { return roots }, []string{address}))}
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }

@@ -38,6 +38,6 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MUSTER_DATA", e.WorkDir+"/data")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "fetch": fetch},
 	})
 }

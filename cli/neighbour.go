@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func (s *site) openNeighbours() error {
 			return usageFault("neighbour %s: off this host over https only", address)
 		}
 		conf := trusting(s.roots, []string{address})
-		conf.Certificates = []tls.Certificate{s.self.TLS()}
+		conf.GetClientCertificate = s.ownCertificate
 		s.neighbours = append(s.neighbours, neighbour{address, &client{servers: []string{address}, token: s.neighbourToken, http: httpOver(conf)}})
 	}
 	return nil

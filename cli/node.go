@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ const onceWithin = 2 * time.Minute
 func (a *app) agentCommand() *cobra.Command {
 	var join, identity, data, puppet string
 	var brokers []string
-	var once bool
+	var once, renew bool
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "the node's daemon: registers facts, classes and RPC agents, and answers requests",
@@ -48,7 +49,7 @@ func (a *app) agentCommand() *cobra.Command {
 			if len(brokers) > 0 {
 				c.Brokers = brokers
 			}
-			return a.runAgent(cmd.Context(), c, join, once)
+			return a.runAgent(cmd.Context(), c, join, once, renew)
 		},
 	}
 	flags := cmd.Flags()
@@ -58,13 +59,14 @@ func (a *app) agentCommand() *cobra.Command {
 	flags.StringVar(&puppet, "puppet", "", "Puppet's ssl `folder`: prove this node with its Puppet certificate")
 	flags.StringArrayVar(&brokers, "broker", nil, "broker, `stomp://HOST:PORT` or stomp+ssl://…; repeatable (default what was told at joining)")
 	flags.BoolVar(&once, "once", false, "register, wait for the receipt, and end")
+	flags.BoolVar(&renew, "renew", false, "get a new certificate first, though the present one does not end soon")
 	return cmd
 }
 
-func (a *app) runAgent(ctx context.Context, c config, join string, once bool) error {
+func (a *app) runAgent(ctx context.Context, c config, join string, once, renew bool) error {
 	log := a.logger(slog.LevelInfo)
 	dir := a.dataDir(c, "agent")
-	pair, err := a.agentKeyPair(ctx, c, join, dir)
+	pair, err := a.agentKeyPair(ctx, c, join, dir, renew)
 	if err != nil {
 		return err
 	}
@@ -94,8 +96,10 @@ func (a *app) runDaemons(ctx context.Context, c config, pair *pki.KeyPair, dir s
 		}
 		log.Info("registering", "node", pair.Name(), "interval", daemon.Interval)
 		var renewed *pki.KeyPair
+		var wanted atomic.Bool // by the registry
+		daemon.Renew = func() { wanted.Store(true) }
 		err = together(ctx, client.Run, daemon.Run, func(ctx context.Context) (err error) {
-			renewed, err = a.awaitRenewal(ctx, pair, dir, log)
+			renewed, err = a.awaitRenewal(ctx, pair, dir, &wanted, log)
 			return err
 		})
 		if !errors.Is(err, errRenewed) {
@@ -112,16 +116,16 @@ var errRenewed = errors.New("the certificate was renewed")
 // and how long it waits after a renewal that failed.
 const renewalEvery = time.Hour
 
-// awaitRenewal renews the certificate when that is due, and returns the new
+// awaitRenewal renews the certificate when that is due or wanted, and returns the new
 // pair with errRenewed; or nil when ctx is done. Puppet renews its own.
-func (a *app) awaitRenewal(ctx context.Context, pair *pki.KeyPair, dir string, log *slog.Logger) (*pki.KeyPair, error) {
+func (a *app) awaitRenewal(ctx context.Context, pair *pki.KeyPair, dir string, wanted *atomic.Bool, log *slog.Logger) (*pki.KeyPair, error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, nil
 		case <-time.After(renewalEvery):
 		}
-		if pair.Site.Server == "" || !pair.Due(a.env.Now()) {
+		if pair.Site.Server == "" || !pair.Due(a.env.Now()) && !wanted.Load() {
 			continue
 		}
 		renewed, err := pair.Renew(ctx, a.env.Now(), dir)
@@ -129,7 +133,7 @@ func (a *app) awaitRenewal(ctx context.Context, pair *pki.KeyPair, dir string, l
 			log.Info("the certificate was renewed", "node", pair.Name(), "ends", renewed.Chain[0].NotAfter)
 			return renewed, errRenewed
 		}
-		log.Warn("the certificate ends soon and could not be renewed", "node", pair.Name(), "ends", pair.Chain[0].NotAfter, "error", err)
+		log.Warn("the certificate is to be renewed and could not be", "node", pair.Name(), "ends", pair.Chain[0].NotAfter, "error", err)
 	}
 }
 
@@ -156,8 +160,11 @@ func (a *app) registerOnce(ctx context.Context, client *bus.Client, daemon agent
 
 // agentKeyPair is what the node proves itself with: Puppet's, what it joined
 // with, or what it joins with now.
-func (a *app) agentKeyPair(ctx context.Context, c config, join, dir string) (*pki.KeyPair, error) {
+func (a *app) agentKeyPair(ctx context.Context, c config, join, dir string, renew bool) (*pki.KeyPair, error) {
 	if c.Agent.Puppet != "" {
+		if renew {
+			return nil, usageFault("this node has its certificate from Puppet, which renews it itself")
+		}
 		return pki.LoadPuppet(c.Agent.Puppet, c.Identity)
 	}
 	if join != "" {
@@ -182,20 +189,20 @@ func (a *app) agentKeyPair(ctx context.Context, c config, join, dir string) (*pk
 		if join == "" {
 			return nil, usageFault("%s holds no line to join by", c.Agent.JoinFile)
 		}
-		return a.agentKeyPair(ctx, c, join, dir)
+		return a.agentKeyPair(ctx, c, join, dir, renew)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usageFault("this node has no certificate in %s yet; join with --join LINE (muster serve and muster token join print one), or use Puppet's with --puppet SSLDIR", dir)
 	}
-	if err != nil || !pair.Due(a.env.Now()) {
+	if err != nil || !renew && !pair.Due(a.env.Now()) {
 		return pair, err
 	}
 	renewed, err := pair.Renew(ctx, a.env.Now(), dir)
-	if err != nil {
+	if err != nil && !renew {
 		a.logger(slog.LevelWarn).Warn("the certificate ends soon and could not be renewed", "node", pair.Name(), "ends", pair.Chain[0].NotAfter, "error", err)
 		return pair, nil
 	}
-	return renewed, nil
+	return renewed, err
 }
 
 func (a *app) nodeIdentity(ctx context.Context, c config) (string, error) {

@@ -110,7 +110,7 @@ func newRoot(env *Env, out *bufio.Writer, direct io.Writer) *cobra.Command {
 		a.missingCommand(), a.historyCommand(), a.diffCommand(), a.watchCommand(), a.deactivateCommand(), a.reactivateCommand(),
 		a.backupCommand(), a.restoreCommand(),
 		a.pingCommand(), a.sshCommand(), a.checkCommand(),
-		a.tokenCommand(), a.auditCommand(), a.doctorCommand(), a.unitCommand(), a.encCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
+		a.tokenCommand(), a.caCommand(), a.auditCommand(), a.doctorCommand(), a.unitCommand(), a.encCommand(), a.moduleCommand(), a.linksCommand(), a.referenceCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -1,8 +1,12 @@
 package cli_test
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -35,4 +39,26 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// fetch PATH FILE writes what the server of this script answers to its
+// administrator.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fetch PATH FILE")
+	}
+	var running struct{ Server, Token string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(ts.MkAbs("state/muster/run.json"))), &running))
+	request, err := http.NewRequest(http.MethodGet, running.Server+args[0], nil)
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(running.Token)))
+	answer, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if answer.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %s %s", args[0], answer.Status, text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }

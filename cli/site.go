@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/agent"
@@ -78,20 +80,19 @@ type siteConfig struct {
 type site struct {
 	siteConfig
 	authority  *pki.Authority
-	secret     []byte       // from which the broker's passcodes are made
-	self       *pki.KeyPair // seals receipts
-	operator   *pki.KeyPair // seals the requests of this host's command line
-	roots      *x509.CertPool
-	crl        *pki.CRL // of Puppet's CA; nil without one
+	secret     []byte                // from which the broker's passcodes are made
+	host       *pki.KeyPair          // this host's from Puppet; nil: the site's own certificates serve
+	trust      atomic.Pointer[trust] // see current
+	changing   sync.Mutex            // held while trust is
+	crl        *pki.CRL              // of Puppet's CA; nil without one
 	registry   *registry.Registry
 	client     *bus.Client // this process's own connection to the broker
 	tokens     *api.TokenStore
 	http       net.Listener
 	stomp      net.Listener // nil where other brokers serve
-	serverCert *tls.Certificate
-	auditLog   *audit.Log // nil: nothing is kept
-	brokerURIs []string   // as nodes are told
-	adminToken string     // path of the file that holds it; empty for an open site
+	auditLog   *audit.Log   // nil: nothing is kept
+	brokerURIs []string     // as nodes are told
+	adminToken string       // path of the file that holds it; empty for an open site
 	firstStart bool
 	neighbours []neighbour
 	caughtUp   chan struct{} // closed when the neighbours have been asked what was missed
@@ -191,27 +192,15 @@ func (s *site) openCertificates() (err error) {
 	if s.secret, err = pki.OpenSecret(filepath.Join(s.dir, "broker.secret")); err != nil {
 		return err
 	}
-	s.roots = s.authority.Roots()
 	if s.puppet != "" {
-		host, err := pki.LoadPuppet(s.puppet, "")
-		if err != nil {
+		if s.host, err = pki.LoadPuppet(s.puppet, ""); err != nil {
 			return err
 		}
-		for _, ca := range host.CA {
-			s.roots.AddCert(ca)
-		}
-		if s.crl, err = pki.OpenCRL(filepath.Join(s.puppet, "crl.pem"), host.CA, s.now); err != nil {
+		if s.crl, err = pki.OpenCRL(filepath.Join(s.puppet, "crl.pem"), s.host.CA, s.now); err != nil {
 			return err
 		}
-		// Nodes with Puppet's certificates believe Puppet's CA only.
-		s.self, s.operator = host, host
-		return nil
 	}
-	if s.self, err = s.keyPair("registry", s.name, pki.RoleRegistry); err != nil {
-		return err
-	}
-	s.operator, err = s.keyPair("operator", "operator", pki.RoleOperator)
-	return err
+	return nil
 }
 
 // revoked reports whether either authority took a certificate back.
@@ -264,10 +253,9 @@ func (s *site) openListeners() (err error) {
 	} else if err := s.openBroker(); err != nil {
 		return err
 	}
-	if !s.tls && !s.stompTLS() {
-		return nil
-	}
-	return s.openServerCertificate()
+	first, err := s.newTrust(s.authority.Roots())
+	s.trust.Store(first)
+	return err
 }
 
 // stompTLS reports whether the embedded broker speaks TLS: off loopback, where
@@ -299,38 +287,6 @@ func (s *site) openBroker() (err error) {
 	return nil
 }
 
-func (s *site) openServerCertificate() error {
-	if s.puppet != "" && s.certFile == "" { // what Puppet's nodes believe
-		pair := s.self.TLS()
-		s.serverCert = &pair
-		return nil
-	}
-	if s.certFile != "" {
-		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
-		if err != nil {
-			return fmt.Errorf("reading the server's certificate %s: %w", s.certFile, err)
-		}
-		s.serverCert = &pair
-		return nil
-	}
-	pair, err := s.serverPair()
-	if err != nil {
-		return err
-	}
-	shown := pair.TLS()
-	s.serverCert = &shown
-	return nil
-}
-
-func (s *site) tlsConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{*s.serverCert},
-		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    s.roots,
-	}
-}
-
 // serve runs everything until ctx is done.
 func (s *site) serve(ctx context.Context) error {
 	client := s.client
@@ -338,10 +294,7 @@ func (s *site) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	receiver, err := s.newReceiver(client)
-	if err != nil {
-		return err
-	}
+	receiver := s.newReceiver(client)
 	parts := []func(context.Context) error{
 		client.Run,
 		func(ctx context.Context) error { return s.notify.Run(ctx, s.registry.Ready, s.well) },
@@ -430,7 +383,7 @@ func (s *site) serveBroker(ctx context.Context) error {
 	broker := &bus.Broker{Authenticate: s.authenticate, Now: s.now, Log: s.log}
 	listener := s.stomp
 	if s.stompTLS() {
-		listener = tls.NewListener(listener, s.tlsConfig())
+		listener = tls.NewListener(listener, s.tlsConfig(func(t *trust) *tls.Config { return t.stomp }))
 	}
 	return broker.Serve(ctx, listener)
 }
@@ -460,7 +413,7 @@ func (s *site) ownPasscode() string {
 func (s *site) clientTLS() *tls.Config {
 	conf := trusting(s.roots, s.ownBrokers())
 	if s.stomp == nil { // another registry's broker knows this one by its certificate
-		conf.Certificates = []tls.Certificate{s.self.TLS()}
+		conf.GetClientCertificate = s.ownCertificate
 	}
 	return conf
 }
@@ -490,7 +443,7 @@ func (s *site) byCertificate(cert *x509.Certificate) (bus.Principal, error) {
 	}
 	role := bus.RoleNode
 	switch {
-	case pki.RoleOf(cert) == pki.RoleRegistry, s.puppet != "" && name == s.self.Name():
+	case pki.RoleOf(cert) == pki.RoleRegistry, s.puppet != "" && name == s.host.Name():
 		// With Puppet's certificates this host has one for all it does: the
 		// registry, its own daemon, and the command line.
 		role = bus.RoleRegistry
@@ -500,17 +453,13 @@ func (s *site) byCertificate(cert *x509.Certificate) (bus.Principal, error) {
 	return bus.Principal{Role: role, Name: name}, nil
 }
 
-func (s *site) newReceiver(client *bus.Client) (*agent.Receiver, error) {
-	sealer, err := wire.NewSealer(s.self.Key, s.self.Chain)
-	if err != nil {
-		return nil, err
-	}
+func (s *site) newReceiver(client *bus.Client) *agent.Receiver {
 	return &agent.Receiver{
-		Bus: client, Sealer: sealer, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log,
+		Bus: client, Sealer: s, Registry: s.registry, Collectives: s.collectives, Now: s.now, Log: s.log, Renew: s.authority.Outdated,
 		Listening: func() { close(s.subscribed) },
 		Opener: &wire.Opener{
-			Roots: func() *x509.CertPool { return s.roots }, Revoked: s.revoked,
+			Roots: s.roots, Revoked: s.revoked,
 			Now: s.now, Expect: []wire.Kind{wire.Registration},
 		},
-	}, nil
+	}
 }

@@ -23,7 +23,7 @@ import (
 func (s *site) newAPI(client *bus.Client) (*api.Server, error) {
 	var conf *tls.Config
 	if s.tls {
-		conf = s.tlsConfig()
+		conf = s.tlsConfig(func(t *trust) *tls.Config { return t.web })
 	}
 	roles := map[string]api.Role{}
 	for role, names := range map[api.Role][]string{

@@ -17,7 +17,12 @@ import (
 // keyPair loads the pair in a folder below dir, or issues one where there is
 // none or it ends soon.
 func (s *site) keyPair(folder, name string, role pki.Role) (*pki.KeyPair, error) {
-	return s.keptPair(folder, func(*x509.Certificate) bool { return true }, func() (*pki.KeyPair, error) { return s.issue(name, role) })
+	return s.keptPair(folder, s.ofShownCA, func() (*pki.KeyPair, error) { return s.issue(name, role) })
+}
+
+// ofShownCA reports whether a certificate is from the CA that all nodes believe.
+func (s *site) ofShownCA(cert *x509.Certificate) bool {
+	return cert.CheckSignatureFrom(s.authority.Certificate()) == nil
 }
 
 // keptPair loads the pair in a folder below dir, or makes one where there is none,
@@ -31,7 +36,7 @@ func (s *site) keptPair(folder string, serves func(*x509.Certificate) bool, issu
 	}
 	holds := err == nil && serves(old.Chain[0]) && s.now().Before(old.Chain[0].NotAfter)
 	if holds && !old.Due(s.now()) {
-		return old, nil
+		return old, s.tellCAs(old, dir)
 	}
 	pair, err := issue()
 	if err == nil {
@@ -42,6 +47,16 @@ func (s *site) keptPair(folder string, serves func(*x509.Certificate) bool, issu
 		return old, nil
 	}
 	return pair, err
+}
+
+// tellCAs lets a pair that is kept believe the CAs of now.
+func (s *site) tellCAs(pair *pki.KeyPair, dir string) error {
+	accepted := s.authority.Accepted()
+	if slices.EqualFunc(pair.CA, accepted, (*x509.Certificate).Equal) {
+		return nil
+	}
+	pair.CA = accepted
+	return pair.Save(dir)
 }
 
 // serverPair is what HTTP and the broker show, for the names that this host is
@@ -56,7 +71,7 @@ func (s *site) serverPair() (*pki.KeyPair, error) {
 		if name, err := os.Hostname(); err == nil {
 			names = append(names, name)
 		}
-		return cert.CheckSignatureFrom(s.authority.Certificate()) == nil &&
+		return s.ofShownCA(cert) &&
 			!slices.ContainsFunc(names, func(name string) bool { return cert.VerifyHostname(name) != nil })
 	}
 	return s.keptPair("server", serves, func() (*pki.KeyPair, error) {
@@ -69,6 +84,6 @@ func (s *site) serverPair() (*pki.KeyPair, error) {
 			return nil, errors.New("issuing the server's certificate: its key can not sign")
 		}
 		ca := s.authority.Certificate()
-		return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{shown.Leaf, ca}, CA: []*x509.Certificate{ca}}, nil
+		return &pki.KeyPair{Key: key, Chain: []*x509.Certificate{shown.Leaf, ca}, CA: s.authority.Accepted()}, nil
 	})
 }

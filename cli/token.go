@@ -26,9 +26,17 @@ func (a *app) tokenCommand() *cobra.Command {
 			return usageFault("do what with tokens? muster token --help lists it")
 		},
 	}
+	folder := a.serverFolder(cmd)
+	cmd.AddCommand(a.tokenCreateCommand(folder), a.tokenListCommand(folder), a.tokenRevokeCommand(folder), a.tokenJoinCommand(folder))
+	return cmd
+}
+
+// serverFolder gives a command and those below it the flag --data, and finds the
+// data folder of the server on this host.
+func (a *app) serverFolder(cmd *cobra.Command) func() (string, error) {
 	var data string
 	cmd.PersistentFlags().StringVar(&data, "data", "", "the server's data `folder`")
-	folder := func() (string, error) {
+	return func() (string, error) {
 		c, err := a.loadConfig()
 		if err != nil {
 			return "", err
@@ -43,8 +51,19 @@ func (a *app) tokenCommand() *cobra.Command {
 		}
 		return dir, nil
 	}
-	cmd.AddCommand(a.tokenCreateCommand(folder), a.tokenListCommand(folder), a.tokenRevokeCommand(folder), a.tokenJoinCommand(folder))
-	return cmd
+}
+
+// loadAuthority opens the built-in CA of the server on this host.
+func (a *app) loadAuthority(folder func() (string, error)) (*pki.Authority, error) {
+	dir, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
+	if err != nil {
+		return nil, fmt.Errorf("opening the certificate authority in %s: %w", dir, err)
+	}
+	return authority, nil
 }
 
 func (a *app) tokenStore(folder func() (string, error)) (*api.TokenStore, error) {
@@ -159,13 +178,9 @@ func (a *app) tokenRevokeCommand(folder func() (string, error)) *cobra.Command {
 }
 
 func (a *app) revokeCertificates(folder func() (string, error), node string) error {
-	dir, err := folder()
+	authority, err := a.loadAuthority(folder)
 	if err != nil {
 		return err
-	}
-	authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
-	if err != nil {
-		return fmt.Errorf("opening the certificate authority in %s: %w", dir, err)
 	}
 	n, err := authority.Revoke(node)
 	if err != nil {
@@ -188,10 +203,6 @@ func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {
 			if spec.Uses < 1 || spec.TTL <= 0 {
 				return usageFault("a line that nobody can use: --uses must be at least 1, --lifetime more than 0")
 			}
-			dir, err := folder()
-			if err != nil {
-				return err
-			}
 			if address == "" {
 				running, err := a.env.readRunFile()
 				if err != nil {
@@ -205,9 +216,9 @@ func (a *app) tokenJoinCommand(folder func() (string, error)) *cobra.Command {
 			if err := pki.CheckAddress(address); err != nil {
 				return usageFault("nodes cannot join at %q: %w", address, err)
 			}
-			authority, err := pki.LoadAuthority(filepath.Join(dir, "ca"), a.env.Now)
+			authority, err := a.loadAuthority(folder)
 			if err != nil {
-				return fmt.Errorf("opening the certificate authority in %s: %w", dir, err)
+				return err
 			}
 			token, err := authority.CreateToken(spec)
 			if err != nil {

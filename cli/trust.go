@@ -16,7 +16,7 @@ import (
 // server must have a certificate of one of the roots, for one of the hosts.
 // Puppet's certificates may name their host in the CN alone, and none of them
 // names a loopback address: there the roots decide.
-func trusting(roots *x509.CertPool, addresses []string) *tls.Config {
+func trusting(roots func() *x509.CertPool, addresses []string) *tls.Config {
 	var hosts []string
 	for _, address := range addresses {
 		if u, err := url.Parse(address); err == nil {
@@ -25,11 +25,10 @@ func trusting(roots *x509.CertPool, addresses []string) *tls.Config {
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		RootCAs:    roots,
 		// The library's own check knows no CN and no loopback; VerifyConnection
 		// does all of it, for resumed connections too.
 		InsecureSkipVerify: true,
-		VerifyConnection:   func(c tls.ConnectionState) error { return verifyServer(c.PeerCertificates, roots, hosts) },
+		VerifyConnection:   func(c tls.ConnectionState) error { return verifyServer(c.PeerCertificates, roots(), hosts) },
 	}
 }
 
@@ -66,7 +65,7 @@ func loopbackHost(host string) bool {
 
 // presenting is trusting with the pair's own certificate shown to the server.
 func presenting(pair *pki.KeyPair, addresses []string) *tls.Config {
-	conf := trusting(pair.Roots(), addresses)
+	conf := trusting(rootsOf(pair), addresses)
 	conf.Certificates = []tls.Certificate{pair.TLS()}
 	return conf
 }

@@ -251,7 +251,7 @@ func (w *twins) share(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.site = &site{authority: authority, roots: authority.Roots()}
+	w.site = &site{authority: authority}
 	if w.token, err = readSecret(filepath.Join(w.dir[0], "admin.token")); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func (w *twins) client(t *testing.T, order ...int) *client {
 	for _, i := range order {
 		c.servers = append(c.servers, w.url[i])
 	}
-	c.http = httpOver(trusting(w.site.roots, c.servers))
+	c.http = httpOver(trusting(w.site.authority.Roots, c.servers))
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }

@@ -22,11 +22,18 @@ import (
 
 // puppetCA is an authority such as Puppet's own: RSA keys, and a CRL.
 type puppetCA struct {
-	cert *x509.Certificate
-	key  *rsa.PrivateKey
+	cert  *x509.Certificate
+	key   *rsa.PrivateKey
+	above *puppetCA // nil: a root
 }
 
 func newPuppetCA(t *testing.T) *puppetCA {
+	t.Helper()
+	return newCA(t, nil)
+}
+
+// newCA makes a root, or an authority below another, as puppetserver's own is.
+func newCA(t *testing.T, above *puppetCA) *puppetCA {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -37,8 +44,13 @@ func newPuppetCA(t *testing.T) *puppetCA {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	c := &puppetCA{cert: ca, key: key}
-	der := c.sign(t, ca, &key.PublicKey)
+	c := &puppetCA{cert: ca, key: key, above: above}
+	by := c
+	if above != nil {
+		ca.Subject.CommonName += ", below"
+		by = above
+	}
+	der := by.sign(t, ca, &key.PublicKey)
 	if c.cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +99,18 @@ func (c *puppetCA) revoke(t *testing.T, serials ...int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.above != nil {
+		return block("X509 CRL", der) + c.above.revoke(t)
+	}
 	return block("X509 CRL", der)
+}
+
+// bundle is the certificates of the authority and those above it.
+func (c *puppetCA) bundle() string {
+	if c.above != nil {
+		return block("CERTIFICATE", c.cert.Raw) + c.above.bundle()
+	}
+	return block("CERTIFICATE", c.cert.Raw)
 }
 
 func block(kind string, der []byte) string {
@@ -106,7 +129,7 @@ func (c *puppetCA) enrolAs(t *testing.T, name, ssldir string, own tls.Certificat
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(ssldir, "certs/ca.pem"), block("CERTIFICATE", c.cert.Raw))
+	write(t, filepath.Join(ssldir, "certs/ca.pem"), c.bundle())
 	write(t, filepath.Join(ssldir, "certs", name+".pem"), block("CERTIFICATE", own.Certificate[0]))
 	write(t, filepath.Join(ssldir, "private_keys", name+".pem"), block("PRIVATE KEY", key))
 	write(t, filepath.Join(ssldir, "crl.pem"), crl)
@@ -154,6 +177,13 @@ func TestSearchNodesWithPuppetsCertificates(t *testing.T) {
 		if test.says != "" && (r.Value != nil || !strings.Contains(r.Error, test.says)) {
 			t.Errorf("%s gave %s %q, want an error with %q", test.name, r.Value, r.Error, test.says)
 		}
+	}
+	// Where Puppet's authority is below a root, and the server knows the root alone.
+	below := newCA(t, ca)
+	p := newPuppet(t, "server: "+serve(server, listed)+"\n")
+	below.enrol(t, p, below.issue(t, 2, certname), below.revoke(t))
+	if r := evaluate(t, code{in: p, text: "search_nodes('apache')"})[0]; string(r.Value) != `["web1.acme.net"]` {
+		t.Errorf("an authority below a root gave %s %s", r.Value, r.Error)
 	}
 	out, complaint, status := codes[0].in.apply(t, `$m = search_nodes('apache') notice($m)`)
 	if got := notices(out); status != 0 || len(got) != 1 || got[0] != "[web1.acme.net]" {

@@ -4,6 +4,7 @@ package puppetfunc_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,10 +28,12 @@ const agentName = "agent1.example.net"
 // estate is a site as people have it: a CA of Puppet's kind, a muster that knows
 // it, a puppetserver that feeds muster by PuppetDB's own terminus, and an agent.
 type estate struct {
+	release
 	dir    string
 	ca     *puppetCA
 	muster string    // address
 	port   string    // the puppetserver's
+	rubies int       // in which it compiles, side by side
 	log    *said     // what all of them said
 	server *exec.Cmd // muster
 }
@@ -63,7 +67,7 @@ metrics: { server-id: localhost, registries: { puppetserver: { } } }
 http-client: { }
 profiler: { }
 jruby-puppet: { ruby-load-path: [/usr/lib/puppetserver/ruby/vendor_ruby], gem-home: "DIR/var/gems",
-  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: 1, compile-mode: off,
+  gem-path: ["DIR/var/gems", /usr/lib/puppetserver/vendored-jruby-gems], max-active-instances: RUBIES, compile-mode: off,
   server-conf-dir: "DIR/conf", server-code-dir: "DIR/code", server-var-dir: "DIR/var", server-run-dir: "DIR/run", server-log-dir: "DIR/log" }
 authorization: { version: 1, rules: [
   { match-request: { path: "/status", type: path }, allow-unauthenticated: true, sort-order: 1, name: status },
@@ -76,9 +80,9 @@ const logback = `<configuration><appender name="S" class="ch.qos.logback.core.Co
 <root level="warn"><appender-ref ref="S"/></root></configuration>
 `
 
-func newEstate(t *testing.T) *estate {
+func newEstate(t *testing.T, r release) *estate {
 	t.Helper()
-	e := &estate{dir: t.TempDir(), ca: newPuppetCA(t), log: &said{}}
+	e := &estate{release: r, dir: t.TempDir(), ca: newPuppetCA(t), log: &said{}, rubies: 1}
 	for i, host := range []struct{ name, ssl string }{{certname, "conf/ssl"}, {agentName, "agent/ssl"}, {"muster.example.net", "muster/ssl"}} {
 		e.ca.enrolAs(t, host.name, filepath.Join(e.dir, host.ssl), e.ca.issue(t, int64(i+2), host.name), e.ca.revoke(t))
 	}
@@ -99,13 +103,12 @@ func newEstate(t *testing.T) *estate {
 
 func (e *estate) write(t *testing.T, name, text string) string {
 	t.Helper()
-	return write(t, filepath.Join(e.dir, name), strings.NewReplacer("DIR", e.dir, "PORT", e.port).Replace(text))
+	return write(t, filepath.Join(e.dir, name), strings.NewReplacer("DIR", e.dir, "PORT", e.port, "RUBIES", strconv.Itoa(e.rubies)).Replace(text))
 }
 
 // start runs a program until the test ends.
-func (e *estate) start(t *testing.T, name string, args ...string) *exec.Cmd {
+func (e *estate) start(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	cmd := exec.Command(name, args...)
 	cmd.Dir = e.dir
 	cmd.Env = append(os.Environ(), "HOME="+e.dir, "XDG_STATE_HOME="+e.dir+"/state", "XDG_CONFIG_HOME="+e.dir+"/config", "LC_ALL=C.UTF-8")
 	cmd.Stdout, cmd.Stderr = e.log, e.log
@@ -116,14 +119,13 @@ func (e *estate) start(t *testing.T, name string, args ...string) *exec.Cmd {
 	ended := make(chan struct{})
 	go func() {
 		err := cmd.Wait()
-		fmt.Fprintf(e.log, "%s ended: %v\n", name, err)
+		fmt.Fprintf(e.log, "%s ended: %v\n", cmd.Args[0], err)
 		close(ended)
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
 		<-ended
 	})
-	return cmd
 }
 
 // startMuster runs the program itself, with Puppet's certificates.
@@ -140,7 +142,8 @@ func (e *estate) startMuster(t *testing.T) *exec.Cmd {
   readers: ["agent*.example.net"]
   hiera: { peers: { query: class = role::db, source: catalog } }
 `)
-	cmd := e.start(t, program, "--config", config, "serve", "--listen", "127.0.0.1:0", "--stomp-listen", "127.0.0.1:0", "--data", filepath.Join(e.dir, "muster/data"))
+	cmd := exec.Command(program, "--config", config, "serve", "--listen", "127.0.0.1:0", "--stomp-listen", "127.0.0.1:0", "--data", filepath.Join(e.dir, "muster/data"))
+	e.start(t, cmd)
 	e.muster = e.log.await(t, time.Minute, `HTTP at https://([^,]+),`)
 	return cmd
 }
@@ -158,9 +161,10 @@ func (e *estate) startPuppetserver(t *testing.T) {
 	e.write(t, "services.d/bootstrap.cfg", services)
 	e.write(t, "conf.d/puppetserver.conf", serverConf)
 	e.write(t, "logback.xml", logback)
-	e.start(t, "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir="+e.dir, "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
+	java := e.command(context.WithoutCancel(t.Context()), "java", "-Xmx900m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir="+e.dir, "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
 		"-cp", "/usr/share/puppetserver/puppetserver.jar", "clojure.main", "-m", "puppetlabs.trapperkeeper.main",
 		"--config", filepath.Join(e.dir, "conf.d"), "--bootstrap-config", filepath.Join(e.dir, "services.d"))
+	e.start(t, java)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.ca.pool()}}, Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		answer, err := client.Get("https://127.0.0.1:" + e.port + "/status/v1/simple")
@@ -172,7 +176,7 @@ func (e *estate) startPuppetserver(t *testing.T) {
 				return
 			}
 		}
-		if time.Now().After(deadline) || strings.Contains(e.log.String(), "java ended: ") {
+		if time.Now().After(deadline) || strings.Contains(e.log.String(), java.Args[0]+" ended: ") {
 			t.Fatalf("the puppetserver does not run: %v\n%s", err, e.log)
 		}
 	}
@@ -181,14 +185,8 @@ func (e *estate) startPuppetserver(t *testing.T) {
 // agent runs the real agent once.
 func (e *estate) agent(t *testing.T) (out string, status int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "puppet", "agent", "-t", "--color=false", "--no-usecacheonfailure", "--server", "127.0.0.1", "--serverport", e.port,
+	return e.run(t, "puppet", "agent", "-t", "--color=false", "--no-usecacheonfailure", "--server", "127.0.0.1", "--serverport", e.port,
 		"--certname", agentName, "--confdir", e.dir+"/agent", "--ssldir", e.dir+"/agent/ssl", "--vardir", e.dir+"/agentvar", "--waitforlock", "0")
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "http_proxy=http://127.0.0.1:1")
-	text, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return string(text), cmd.ProcessState.ExitCode()
 }
 
 // said takes what several programs say.

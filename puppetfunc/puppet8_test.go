@@ -4,7 +4,6 @@ package puppetfunc_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,47 +12,21 @@ import (
 	"muster/puppetfunc"
 )
 
-// inPuppet8 runs a program in the folder with Debian 13 that make peers made.
-func inPuppet8(t *testing.T, root string, argv ...string) (out string, status int) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "chroot", append([]string{root}, argv...)...)
-	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C.UTF-8", "HOME=/root", "http_proxy=http://127.0.0.1:1"}
-	text, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return string(text), cmd.ProcessState.ExitCode()
-}
-
 // Puppet 8, where what 7 warns of is an error: an undefined $trusted, legacy
 // facts, unknown variables.
 func TestPuppet8(t *testing.T) {
-	root := os.Getenv("MUSTER_PUPPET8")
-	if root == "" {
-		t.Fatal("MUSTER_PUPPET8 names no folder with Debian 13 and puppet-agent in it; make peers makes one")
-	}
-	if out, status := inPuppet8(t, root, "puppet", "--version"); status != 0 || !strings.HasPrefix(out, "8.") {
-		t.Fatalf("status %d, %s", status, out)
-	}
-	outside, err := os.MkdirTemp(filepath.Join(root, "tmp"), "muster")
-	if err != nil {
+	p := puppet8(t)
+	p.wants(t, "8.")
+	dir := t.TempDir()
+	if err := puppetfunc.Install(dir); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(outside); err != nil {
-			t.Error(err)
-		}
-	})
-	inside := strings.TrimPrefix(outside, filepath.Clean(root))
-	if err := puppetfunc.Install(outside); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "muster/test"), os.DirFS("module/muster/test")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(outside, "muster/test"), os.DirFS("module/muster/test")); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(outside, "conf/muster.yaml"), "server: "+openServer(t)+"\n")
-	write(t, filepath.Join(outside, "conf/hiera.yaml"), "version: 5\nhierarchy:\n  - { name: m, lookup_key: 'muster::hiera', options: { queries: { masters: 'mysql::master' } } }\n")
-	write(t, filepath.Join(outside, "site.pp"), `$customer = 'acme'
+	write(t, filepath.Join(dir, "conf/muster.yaml"), "server: "+openServer(t)+"\n")
+	write(t, filepath.Join(dir, "conf/hiera.yaml"), "version: 5\nhierarchy:\n  - { name: m, lookup_key: 'muster::hiera', options: { queries: { masters: 'mysql::master' } } }\n")
+	write(t, filepath.Join(dir, "site.pp"), `$customer = 'acme'
 notice(search_nodes("customer=acme mysql::master"))
 notice(search_nodes({ 'facts.customer' => 'acme', 'classes' => 'mysql::master' }))
 notice(search_nodes("{'facts.customer': ?, classes: 'mysql::master'}", { 'params' => [$customer] }))
@@ -66,10 +39,10 @@ search_setup('localhost', 'puppet', 'nodes')
 notify { 'deferred': message => Deferred('search_nodes', ['apache']) }
 `)
 	apply := func(manifest ...string) (string, int) {
-		return inPuppet8(t, root, append([]string{"puppet", "apply", "--color=false", "--facts_terminus=yaml", "--confdir", inside + "/conf",
-			"--vardir", inside + "/var", "--modulepath", inside}, manifest...)...)
+		return p.run(t, append([]string{"puppet", "apply", "--color=false", "--facts_terminus=yaml", "--confdir", dir + "/conf",
+			"--vardir", dir + "/var", "--modulepath", dir}, manifest...)...)
 	}
-	out, status := apply(inside + "/site.pp")
+	out, status := apply(dir + "/site.pp")
 	want := []string{
 		"[db1.acme.net, db2.acme.net]", "[db1.acme.net, db2.acme.net]", "[db1.acme.net, db2.acme.net]", "[10.0.1.1, 10.0.0.3, 10.0.0.1]", "web1.acme.net", "7", "true",
 		"[db1.acme.net, db1.zenith.net, db2.acme.net]",
@@ -84,7 +57,7 @@ notify { 'deferred': message => Deferred('search_nodes', ['apache']) }
 		t.Errorf("the classes: status %d\n%s", status, out)
 	}
 	tests := `Dir.chdir(ARGV[0]); Dir["test/*_test.rb"].sort.each { |f| require "./#{f}" }`
-	if out, status := inPuppet8(t, root, "ruby", "-e", tests, inside+"/muster"); status != 0 || !strings.Contains(out, " 0 failures, 0 errors, 0 skips") {
+	if out, status := p.run(t, "ruby", "-e", tests, dir+"/muster"); status != 0 || !strings.Contains(out, " 0 failures, 0 errors, 0 skips") {
 		t.Errorf("the unit tests: status %d\n%s", status, out)
 	}
 }

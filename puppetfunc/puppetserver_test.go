@@ -3,7 +3,7 @@
 package puppetfunc_test
 
 import (
-	"os/exec"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +12,14 @@ import (
 // Puppet feeds the registry, and asks it: nothing but its own certificates, and
 // nothing installed on the node.
 func TestPuppetserverFeedsAndAsks(t *testing.T) {
-	t.Parallel()
-	e := newEstate(t)
+	for _, r := range []release{puppet7, puppet8(t)} {
+		t.Run(r.name, func(t *testing.T) { feedsAndAsks(t, r) })
+	}
+}
+
+func feedsAndAsks(t *testing.T, r release) {
+	r.wants(t, r.name+".")
+	e := newEstate(t, r)
 	e.write(t, "code/environments/production/manifests/site.pp", `
 include role::db
 notify { "compiled: ${search_nodes('role::db', { 'source' => 'catalog' })}": }
@@ -43,19 +49,32 @@ notify { 'deferred': message => Deferred('search_nodes', ['role::db', { 'server'
 	}
 }
 
-// The module's own tests where its threads are real ones: in the puppetserver's
+// The module's own tests where its threads are real ones: in the puppetservers'
 // Ruby, which is JRuby.
 func TestUnitsInThePuppetserversRuby(t *testing.T) {
-	t.Parallel()
-	minitest, err := filepath.Glob("/usr/share/rubygems-integration/all/gems/minitest-*/lib")
-	if err != nil || len(minitest) != 1 {
-		t.Fatalf("minitest is in %q, %v", minitest, err)
+	for _, r := range []release{puppet7, puppet8(t)} {
+		t.Run(r.name, func(t *testing.T) { unitsInRuby(t, r) })
 	}
-	script := write(t, filepath.Join(t.TempDir(), "tests.rb"),
-		`$LOAD_PATH.unshift '`+minitest[0]+`'; Dir["#{Dir.pwd}/test/*_test.rb"].sort.each { |f| require f }`)
-	cmd := exec.CommandContext(t.Context(), "puppetserver", "ruby", script)
-	cmd.Dir = "module/muster"
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), " 0 failures, 0 errors, 0 skips") {
-		t.Errorf("%v\n%s", err, out)
+}
+
+func unitsInRuby(t *testing.T, r release) {
+	var minitest []string
+	for _, pattern := range []string{"/usr/share/rubygems-integration/all/gems/minitest-*/lib", "/usr/lib/ruby/gems/*/gems/minitest-*/lib"} {
+		found, err := filepath.Glob(r.root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		minitest = append(minitest, found...)
+	}
+	if len(minitest) == 0 {
+		t.Fatal("there is no minitest")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("module/muster")); err != nil {
+		t.Fatal(err)
+	}
+	script := write(t, filepath.Join(dir, "tests.rb"), `$LOAD_PATH.unshift '`+strings.TrimPrefix(minitest[0], r.root)+`'; Dir.chdir('`+dir+`'); Dir["#{Dir.pwd}/test/*_test.rb"].sort.each { |f| require f }`)
+	if out, status := r.run(t, "puppetserver", "ruby", script); status != 0 || !strings.Contains(out, " 0 failures, 0 errors, 0 skips") {
+		t.Errorf("status %d\n%s", status, out)
 	}
 }

@@ -26,7 +26,7 @@ else
 fi
 [ -n "${MUSTER_MONGO:-}" ] || leftout+=("a real MongoDB: MUSTER_MONGO names none (FerretDB stands in)")
 
-leftout+=("a puppetserver, and Puppet 8: make peers runs them" "a PuppetDB that runs: make puppetdb asks it (its recorded answers stand in)")
+leftout+=("the puppetservers of Puppet 7 and 8: make peers runs them" "a PuppetDB that runs: make puppetdb asks it (its recorded answers stand in)")
 
 race=yes
 command -v gcc >/dev/null || { race=no; leftout+=("the race detector: there is no C compiler"); }

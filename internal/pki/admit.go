@@ -95,7 +95,7 @@ func (a *Authority) Admit(r JoinRequest) (*x509.Certificate, error) {
 	if err := a.revoke(live); err != nil {
 		return nil, fmt.Errorf("admit %s: %w", r.Identity, err)
 	}
-	return a.issue(csr.PublicKey, Grant{Name: r.Identity, Role: token.Role, token: token.ID})
+	return a.issue(csr.PublicKey, Grant{Name: r.Identity, Role: token.Role, token: token.ID}, a.current().signs())
 }
 
 // findToken returns the place of the request's token, if it fits the request.

@@ -1,8 +1,6 @@
 package pki
 
 import (
-	"bytes"
-	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,8 +10,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/durable"
@@ -33,12 +31,12 @@ const (
 // In its folder lie ca.pem, ca.key, certificates.ndjson, tokens.json and
 // lock. Several processes may have the same folder open: what one does the
 // others see. It may be used by several goroutines at once.
+//
+// While one CA follows another ([Authority.Rotate]) it is both of them.
 type Authority struct {
 	dir    string // empty: nothing is kept
-	cert   *x509.Certificate
-	others []*x509.Certificate // accepted beside it, while one CA follows another
-	key    crypto.Signer
 	now    func() time.Time
+	held   atomic.Pointer[authorities]
 	mu     sync.Mutex // held with the lock file
 	ledger ledger
 	tokens tokens
@@ -74,20 +72,11 @@ func CreateAuthority(dir string, now func() time.Time) (*Authority, error) {
 			return nil, fmt.Errorf("create a CA: there is one already in %s", dir)
 		}
 	}
-	if err := a.makeRoot(); err != nil {
+	root, err := a.newRoot()
+	if err != nil {
 		return nil, fmt.Errorf("create a CA: %w", err)
 	}
-	if dir == "" {
-		return a, nil
-	}
-	key, err := encodeKey(a.key)
-	if err == nil {
-		err = durable.Write(a.path("ca.key"), key)
-	}
-	if err == nil { // last: it is what makes the folder a CA's
-		err = durable.Write(a.path("ca.pem"), encodeCertificates(a.cert))
-	}
-	if err != nil {
+	if err := a.keep(root); err != nil {
 		return nil, fmt.Errorf("create a CA: %w", err)
 	}
 	return a, nil
@@ -97,29 +86,11 @@ func CreateAuthority(dir string, now func() time.Time) (*Authority, error) {
 // is none.
 func LoadAuthority(dir string, now func() time.Time) (*Authority, error) {
 	a := newAuthority(dir, now)
-	text, err := os.ReadFile(a.path("ca.pem"))
+	held, err := a.load()
 	if err != nil {
 		return nil, fmt.Errorf("load the CA: %w", err)
 	}
-	certs, err := decodeCertificates(text)
-	if err != nil {
-		return nil, fmt.Errorf("load the CA: %s: %w", a.path("ca.pem"), err)
-	}
-	a.cert, a.others = certs[0], certs[1:]
-	text, err = os.ReadFile(a.path("ca.key"))
-	if errors.Is(err, fs.ErrNotExist) { // with its certificate there, this is damage, not absence
-		return nil, fmt.Errorf("load the CA: in %s lies a CA's certificate without its key", dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load the CA: %w", err)
-	}
-	a.key, err = decodeKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("load the CA: %s: %w", a.path("ca.key"), err)
-	}
-	if !a.cert.IsCA || !sameKey(a.key.Public(), a.cert.PublicKey) {
-		return nil, fmt.Errorf("load the CA: ca.key in %s is not the key of ca.pem", dir)
-	}
+	a.held.Store(held)
 	return a, a.ledger.refresh()
 }
 
@@ -134,14 +105,15 @@ func newAuthority(dir string, now func() time.Time) *Authority {
 	return a
 }
 
-// makeRoot makes the key and the certificate.
-func (a *Authority) makeRoot() (err error) {
-	if a.key, err = NewServerKey(); err != nil {
-		return err
+// newRoot makes a CA's key and certificate.
+func (a *Authority) newRoot() (root, error) {
+	key, err := NewServerKey()
+	if err != nil {
+		return root{}, err
 	}
 	serial, err := newSerial()
 	if err != nil {
-		return err
+		return root{}, err
 	}
 	from := a.now().Add(-backdate)
 	cert := &x509.Certificate{
@@ -150,12 +122,12 @@ func (a *Authority) makeRoot() (err error) {
 		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, cert, a.key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
 	if err != nil {
-		return err
+		return root{}, err
 	}
-	a.cert, err = x509.ParseCertificate(der)
-	return err
+	cert, err = x509.ParseCertificate(der)
+	return root{cert, key}, err
 }
 
 // newSerial returns a random serial number of 127 or 128 bits.
@@ -182,29 +154,3 @@ func (a *Authority) lock() (unlock func(), err error) {
 }
 
 func (a *Authority) path(name string) string { return filepath.Join(a.dir, name) }
-
-// Certificate is the CA's own certificate.
-func (a *Authority) Certificate() *x509.Certificate { return a.cert }
-
-// Fingerprint is the SHA-256 of the CA's certificate, as join lines hold it.
-func (a *Authority) Fingerprint() string { return Fingerprint(a.cert) }
-
-// Accepted are the CAs whose certificates are good here: this one, which signs,
-// and the others in ca.pem, from before it or for after it.
-func (a *Authority) Accepted() []*x509.Certificate {
-	return append([]*x509.Certificate{a.cert}, a.others...)
-}
-
-// issued reports whether a certificate is from one of those CAs, as it says.
-func (a *Authority) issued(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(a.Accepted(), func(ca *x509.Certificate) bool { return bytes.Equal(cert.RawIssuer, ca.RawSubject) })
-}
-
-// Roots returns a new pool with the certificates of the CAs in it.
-func (a *Authority) Roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	for _, ca := range a.Accepted() {
-		pool.AddCert(ca)
-	}
-	return pool
-}

@@ -24,15 +24,16 @@ type Grant struct {
 }
 
 // Issue makes a certificate for the holder of a public key and records it.
-// It is for the registry's own use: it does not ask whether the name has a
-// certificate already. [Authority.Admit] does.
+// It is for the registry's own use: it comes from the CA that all nodes believe,
+// and nobody asks whether the name has a certificate already. [Authority.Admit]
+// does.
 func (a *Authority) Issue(public crypto.PublicKey, g Grant) (*x509.Certificate, error) {
 	unlock, err := a.lock()
 	if err != nil {
 		return nil, fmt.Errorf("issue a certificate for %s: %w", g.Name, err)
 	}
 	defer unlock()
-	return a.issue(public, g)
+	return a.issue(public, g, a.current().shows())
 }
 
 // IssueServer makes a P-256 key and the certificate of a TLS server that
@@ -53,19 +54,19 @@ func (a *Authority) IssueServer(g Grant) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.Certificate{Certificate: [][]byte{cert.Raw, a.cert.Raw}, PrivateKey: key, Leaf: cert}, nil
+	return tls.Certificate{Certificate: [][]byte{cert.Raw, a.Certificate().Raw}, PrivateKey: key, Leaf: cert}, nil
 }
 
-// issue does the work of Issue; the lock is held.
-func (a *Authority) issue(public crypto.PublicKey, g Grant) (*x509.Certificate, error) {
-	template, err := a.template(g)
+// issue lets a CA sign; the lock is held.
+func (a *Authority) issue(public crypto.PublicKey, g Grant, by root) (*x509.Certificate, error) {
+	template, err := a.template(g, by.cert.NotAfter)
 	if err == nil {
 		err = checkKey(public)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("issue a certificate: %w", err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, public, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, public, by.key)
 	if err != nil {
 		return nil, fmt.Errorf("issue a certificate for %s: %w", g.Name, err)
 	}
@@ -79,7 +80,7 @@ func (a *Authority) issue(public crypto.PublicKey, g Grant) (*x509.Certificate, 
 	return cert, nil
 }
 
-func (a *Authority) template(g Grant) (*x509.Certificate, error) {
+func (a *Authority) template(g Grant, latest time.Time) (*x509.Certificate, error) {
 	name, err := checkName(g.Name)
 	if err != nil {
 		return nil, err
@@ -104,8 +105,8 @@ func (a *Authority) template(g Grant) (*x509.Certificate, error) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		ExtraExtensions:       []pkix.Extension{extension},
 	}
-	if cert.NotAfter.After(a.cert.NotAfter) {
-		cert.NotAfter = a.cert.NotAfter
+	if cert.NotAfter.After(latest) {
+		cert.NotAfter = latest
 	}
 	if len(name) <= maxCommonName {
 		cert.Subject.CommonName = name

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/durable"
@@ -56,7 +57,7 @@ func join(ctx context.Context, line JoinLine, identity, dir string) (*KeyPair, e
 	if err := post(ctx, pinned(line), line.Address+"/v1/join", request, &answer); err != nil {
 		return nil, err
 	}
-	p, err := line.accept(answer, key, name, false)
+	p, err := line.accept(answer, key, name, strings.HasPrefix(line.Address, "https://"))
 	if err != nil || dir == "" {
 		return p, err
 	}
@@ -93,9 +94,10 @@ func joinKey(dir string) (crypto.Signer, error) {
 // accept checks an answer: the CA is the one that the line names, and the
 // certificate is its, for our key and our name.
 //
-// Where the line is all that proves who answers, the CA is the first one of the
-// answer and no other is believed: who sits between could have put it there. An
-// answer that is proven by itself may name those that are to come.
+// Where the line is all that proves who answers, over http, the CA is the first one
+// of the answer and no other is believed: who sits between could have put it there.
+// Over https the handshake has proven it: such an answer may name those that are to
+// come, or are here already.
 func (l JoinLine) accept(answer JoinAnswer, key crypto.Signer, name string, proven bool) (*KeyPair, error) {
 	ca, err := decodeCertificates([]byte(answer.CA))
 	if err != nil {

@@ -65,8 +65,10 @@ func decodeKey(text []byte) (crypto.Signer, error) {
 		}
 		return nil, errors.New("the key is of a kind that can not sign")
 	}
-	return nil, errors.New("there is no private key in it (want PEM text)")
+	return nil, errNoKey
 }
+
+var errNoKey = errors.New("there is no private key in it (want PEM text)")
 
 func encodeCertificates(certs ...*x509.Certificate) []byte {
 	var out []byte

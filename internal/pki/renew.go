@@ -77,7 +77,7 @@ func (a *Authority) Renew(r RenewRequest) (*x509.Certificate, error) {
 	if a.IsRevoked(cert) {
 		return nil, deny(DeniedProof, "renew the certificate of %s: it was revoked", NameOf(cert))
 	}
-	return a.issue(cert.PublicKey, Grant{Name: NameOf(cert), Role: RoleOf(cert)})
+	return a.issue(cert.PublicKey, Grant{Name: NameOf(cert), Role: RoleOf(cert)}, a.current().signs())
 }
 
 // proves reports an error unless r proves that it comes from the holder of a

@@ -36,7 +36,7 @@ func ReadNodes(inventory, classes []byte) (map[string]*Node, error) {
 	}
 	for _, row := range titles {
 		n := nodes[strings.ToLower(row.Certname)]
-		if n != nil && row.Title != "main" && row.Title != "Settings" {
+		if n != nil && !slices.Contains(everyNodes, row.Title) {
 			n.Classes = append(n.Classes, row.Title)
 		}
 	}

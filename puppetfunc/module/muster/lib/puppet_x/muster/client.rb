@@ -109,13 +109,14 @@ module PuppetX
       end
 
       # The agent's own key and certificate; under puppetserver they are the server's.
+      # Ruby finds the CAs between it and the root in the store. They are not named
+      # in extra_chain_cert: JRuby 9.4, Puppet 8's, then shows the first of them
+      # instead of the certificate.
       def puppets_certificates(http)
         context = Puppet::SSL::SSLProvider.new.load_context(certname: Puppet[:certname], revocation: Puppet[:certificate_revocation])
         http.cert_store = context.store
         http.cert = context.client_cert
         http.key = context.private_key
-        intermediates = Array(context.client_chain).drop(1)
-        http.extra_chain_cert = intermediates unless intermediates.empty? || !http.respond_to?(:extra_chain_cert=)
       end
 
       def own_certificates(http, ssl)
