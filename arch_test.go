@@ -68,7 +68,7 @@ var ladder = map[string]room{
 	// What only tests and chores use.
 	"registry/index/indextest": {ours: []string{"query"}},
 	"internal/tally":           {},
-	"internal/bench":           {ours: []string{"query", "registry", "registry/boltstore", "registry/index/indextest"}},
+	"internal/bench":           {ours: []string{"internal/pki", "query", "registry", "registry/boltstore", "registry/index/indextest"}},
 	"internal/bus/rabbittest":  {},
 
 	"registry/mongostore/ferrettest": {},

@@ -9,17 +9,25 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// writeJSON answers with one JSON document. It is made before the status is
-// sent, and its length announced, so that a half answer can be told from a
-// whole one.
+// writeJSON answers with one JSON document.
 func writeJSON(c echo.Context, status int, v any) error {
+	body, err := jsonOf(v)
+	if err != nil {
+		return err
+	}
+	return write(c, status, echo.MIMEApplicationJSON, body)
+}
+
+// jsonOf makes an answer before its status is sent, and its length announced, so
+// that a half answer can be told from a whole one.
+func jsonOf(v any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return fail(http.StatusInternalServerError, "the answer has no JSON: %v", err)
+		return nil, fail(http.StatusInternalServerError, "the answer has no JSON: %v", err)
 	}
-	return write(c, status, echo.MIMEApplicationJSON, out.Bytes())
+	return out.Bytes(), nil
 }
 
 // write sends a whole answer: packed where the asker takes that and it pays,

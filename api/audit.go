@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -69,11 +70,12 @@ type noted struct {
 // note tells the audit log what was asked, and how many nodes that is about.
 func note(c echo.Context, asked string, count int) { c.Set(notedKey, noted{asked, count}) }
 
-// audit writes the line of a request, once it is answered.
-func (s *Server) audit(c echo.Context, r route, failed error) {
+// audit writes the line of a request, once it is answered, and reports whether
+// there is one.
+func (s *Server) audit(c echo.Context, r route, failed error) bool {
 	status := c.Response().Status
 	if !s.isAudited(r, status) {
-		return
+		return false
 	}
 	p := principalOf(c)
 	n, _ := c.Get(notedKey).(noted)
@@ -88,10 +90,12 @@ func (s *Server) audit(c echo.Context, r route, failed error) {
 	if failed != nil {
 		e.Error = failureOf(failed).Code
 	}
-	if err := s.Audit.Add(e); err != nil {
+	err := s.Audit.Add(e)
+	if err != nil {
 		s.metrics.unaudited.Inc()
 		s.log.Error("a request is not in the audit log", "request", e.Request, "error", err)
 	}
+	return err == nil
 }
 
 // maxAsked is how much of a query the log keeps.
@@ -99,13 +103,45 @@ const maxAsked = 2048
 
 // harmless is a query without what must not be kept.
 func (s *Server) harmless(asked string) string {
-	if s.Secret(asked) {
-		return "[redacted: it is about a secret]"
-	}
+	return s.told.of(asked, func() string {
+		if s.Secret(asked) {
+			return "[redacted: it is about a secret]"
+		}
+		if len(asked) > maxAsked {
+			return strings.ToValidUTF8(asked[:maxAsked], "") + fmt.Sprintf("… (%d bytes)", len(asked))
+		}
+		return asked
+	})
+}
+
+// told remembers how queries are told: many ask the same, and to look for secrets
+// takes long.
+type told struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+// maxTold is how many are remembered.
+const maxTold = 2048
+
+func (t *told) of(asked string, find func() string) string {
 	if len(asked) > maxAsked {
-		asked = strings.ToValidUTF8(asked[:maxAsked], "") + fmt.Sprintf("… (%d bytes)", len(asked))
+		return find()
 	}
-	return asked
+	t.mu.Lock()
+	text, known := t.known[asked]
+	t.mu.Unlock()
+	if known {
+		return text
+	}
+	text = find()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= maxTold {
+		t.known = map[string]string{}
+	}
+	t.known[asked] = text
+	return text
 }
 
 // text is what a search asks, for people: bound values are left out.

@@ -1,16 +1,18 @@
 package api
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // boundBody returns the body of a request, uncompressed, of at most limit
 // bytes. Reading past a limit is an error that is answered with 413.
-func boundBody(w http.ResponseWriter, r *http.Request, limit int64) (io.ReadCloser, error) {
+func (u *unpackers) boundBody(w http.ResponseWriter, r *http.Request, limit int64) (io.ReadCloser, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 		if r.ContentLength > limit {
@@ -22,7 +24,7 @@ func boundBody(w http.ResponseWriter, r *http.Request, limit int64) (io.ReadClos
 			return nil, tooLarge(maxCompressed)
 		}
 		packed := &counted{ReadCloser: http.MaxBytesReader(w, r.Body, min(limit, maxCompressed))}
-		plain, err := gzip.NewReader(packed)
+		plain, err := u.take(packed)
 		if err != nil {
 			return nil, badGzip(err)
 		}
@@ -69,6 +71,25 @@ func (u *unpacked) Read(p []byte) (int, error) {
 
 func (u *unpacked) Close() error { return errors.Join(u.plain.Close(), u.packed.Close()) }
 
+// unpackers are gzip's, whose tables are too large to be made for each body.
+type unpackers struct{ pool sync.Pool }
+
+func (u *unpackers) take(packed io.Reader) (*gzip.Reader, error) {
+	plain, ok := u.pool.Get().(*gzip.Reader)
+	if !ok {
+		return gzip.NewReader(packed)
+	}
+	return plain, plain.Reset(packed)
+}
+
+// giveBack takes back what a body was unpacked with, which must not be read any
+// more.
+func (u *unpackers) giveBack(body io.ReadCloser) {
+	if b, ok := body.(*unpacked); ok {
+		u.pool.Put(b.plain)
+	}
+}
+
 type counted struct {
 	io.ReadCloser
 	read int64
@@ -78,4 +99,16 @@ func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.read += int64(n)
 	return n, err
+}
+
+// readBody reads all of a body at once, with room for what is likely to come.
+func readBody(r *http.Request) ([]byte, error) {
+	var out bytes.Buffer
+	likely := max(r.ContentLength, 0)
+	if r.Header.Get("Content-Encoding") != "" {
+		likely *= 8
+	}
+	out.Grow(int(min(likely, 64<<10)) + bytes.MinRead)
+	_, err := out.ReadFrom(r.Body)
+	return out.Bytes(), err
 }

@@ -165,6 +165,8 @@ func (f *fake) Histogram(ctx context.Context, d registry.Discovery, path string)
 	return registry.NewValues(len(answer.Nodes), tally.Counts(), answer.Warnings), nil
 }
 
+func (f *fake) Basis() *registry.Basis { return nil }
+
 func (f *fake) Stats() registry.Stats {
 	return registry.Stats{Changed: 7, Unchanged: 40, Refused: map[string]uint64{"older": 2}}
 }

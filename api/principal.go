@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
@@ -59,7 +61,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 		return s.byToken(secret)
 	}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		return s.byCertificate(r.TLS.VerifiedChains[0][0])
+		return s.byCertificate(r.Context(), r.TLS.VerifiedChains[0][0])
 	}
 	return Principal{}, fail(http.StatusUnauthorized, "this server must know who asks").
 		hint("send a token (Authorization: Bearer …), or use a client certificate")
@@ -89,11 +91,39 @@ func (s *Server) byToken(secret string) (Principal, error) {
 	}
 }
 
-// byCertificate trusts a certificate that the TLS handshake has verified.
-func (s *Server) byCertificate(cert *x509.Certificate) (Principal, error) {
+// byCertificate trusts a certificate that the TLS handshake has verified. Whether
+// it was revoked since is asked each time, and what else is to be known of it once
+// for each connection.
+func (s *Server) byCertificate(ctx context.Context, cert *x509.Certificate) (Principal, error) {
 	if s.Revoked != nil && s.Revoked(cert) {
 		return Principal{}, fail(http.StatusUnauthorized, "the certificate of %s was revoked", pki.NameOf(cert))
 	}
+	conn, _ := ctx.Value(connectionKey{}).(*connection)
+	if conn != nil {
+		if p := conn.holder.Load(); p != nil && p.cert == cert {
+			return *p, nil
+		}
+	}
+	p, err := s.holder(cert)
+	if err == nil && conn != nil {
+		conn.holder.Store(&p)
+	}
+	return p, err
+}
+
+// connection is what is known of a connection.
+type connection struct {
+	holder atomic.Pointer[Principal] // of its certificate; nil: nobody asked yet
+}
+
+type connectionKey struct{}
+
+func withConnection(ctx context.Context) context.Context {
+	return context.WithValue(ctx, connectionKey{}, &connection{})
+}
+
+// holder is who holds a certificate.
+func (s *Server) holder(cert *x509.Certificate) (Principal, error) {
 	name := pki.NameOf(cert)
 	if name == "" {
 		return Principal{}, fail(http.StatusUnauthorized, "the certificate carries no name")

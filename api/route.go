@@ -101,10 +101,11 @@ func (s *Server) bound(r route) echo.MiddlewareFunc {
 				}
 				defer s.flights.give(p.Auth + " " + p.Name)
 			}
-			body, err := boundBody(c.Response(), c.Request(), r.body)
+			body, err := s.unpackers.boundBody(c.Response(), c.Request(), r.body)
 			if err != nil {
 				return err
 			}
+			defer s.unpackers.giveBack(body)
 			read := &counted{ReadCloser: body}
 			c.Request().Body = read
 			err = next(c)

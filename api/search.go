@@ -31,6 +31,13 @@ type found struct {
 }
 
 func (s *Server) search(c echo.Context) error {
+	key, keepable := keptKeyOf(c)
+	if keepable {
+		if answered, err := s.again(c, key); answered {
+			return err
+		}
+	}
+	basis := s.Registry.Basis() // first, so that it knows of all that happens from here on
 	a, err := s.readAsk(c)
 	if err != nil {
 		return err
@@ -45,16 +52,26 @@ func (s *Server) search(c echo.Context) error {
 		return s.rows(ctx, c, a, q)
 	}
 	note(c, a.text(), 0)
-	f, err := find(ctx, s.seen(c), a, q)
+	f, err := find(ctx, s.seen(c), a, q, basis)
 	if err != nil {
 		return err
 	}
 	note(c, a.text(), f.Total)
-	return f.write(c, a.format)
+	if a.format != "json" {
+		return f.write(c, a.format)
+	}
+	body, err := jsonOf(f)
+	if err != nil {
+		return err
+	}
+	if keepable {
+		s.kept.keep(key, &keptAnswer{basis, a.text(), f.Total, body})
+	}
+	return write(c, http.StatusOK, echo.MIMEApplicationJSON, body)
 }
 
-func find(ctx context.Context, r Asked, a *ask, q *query.Query) (*found, error) {
-	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort, Compiled: a.compiled}
+func find(ctx context.Context, r Asked, a *ask, q *query.Query, basis *registry.Basis) (*found, error) {
+	d := registry.Discovery{Query: q, Collectives: a.collectives, States: a.states, Sort: a.sort, Compiled: a.compiled, Basis: basis}
 	if len(a.fields) == 0 {
 		d.Limit = a.limit
 	}
@@ -83,7 +100,7 @@ func (s *Server) understand(c echo.Context, a *ask) (*query.Query, error) {
 	}
 	q.Warnings = s.advice(c).Warnings(q)
 	if a.strict != "" {
-		if _, err := s.seen(c).Names(); errors.Is(err, registry.ErrDirect) {
+		if _, err := s.Registry.Vocabulary(); errors.Is(err, registry.ErrDirect) {
 			return nil, err // what nobody has can not be told
 		}
 		if err := s.vocabulary(c).Check(a.withFields(q)); err != nil {
@@ -140,12 +157,9 @@ func (f *found) fill(nodes []registry.Found, fields []string) {
 	}
 }
 
-// write answers in a format. The two that have no room for it say in the head
-// whether the answer is all of it.
+// write answers in a format that has no room to say whether the answer is all of
+// it: the head does.
 func (f *found) write(c echo.Context, format string) error {
-	if format == "json" {
-		return writeJSON(c, http.StatusOK, f)
-	}
 	head := c.Response().Header()
 	head.Set("Muster-Count", strconv.Itoa(f.Count))
 	head.Set("Muster-Complete", strconv.FormatBool(f.Complete))

@@ -29,6 +29,7 @@ type Registry interface {
 	Rejected() []registry.Refusal
 	Ready(context.Context) error
 	Stats() registry.Stats
+	Basis() *registry.Basis
 }
 
 // Asked is what readers ask of a registry. Who may see a part of it only asks a
@@ -115,8 +116,13 @@ type Server struct {
 	flights *flights
 	rates   rates
 	packers packers
+
+	unpackers unpackers
+
 	scoped  scopedNames
 	sights  sights
+	kept    kept
+	told    told
 	closing chan struct{} // closed when the server shuts down
 }
 
@@ -217,6 +223,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext:       func(ctx context.Context, _ net.Conn) context.Context { return withConnection(ctx) },
 	}
 	h.RegisterOnShutdown(func() { close(s.closing) }) // Serve is called once
 	var err error

@@ -21,12 +21,12 @@ func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			c.Error(err)
 		}
-		s.audit(c, r, err)
+		audited := s.audit(c, r, err)
 		took := time.Since(start)
 		route, status := r.name(), c.Response().Status
 		s.metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 		s.metrics.durations.WithLabelValues(route).Observe(took.Seconds())
-		s.access(c, route, status, took)
+		s.access(c, route, status, took, audited)
 		return nil
 	}
 }
@@ -49,10 +49,18 @@ func (r route) name() string {
 	return r.method + " " + r.path
 }
 
-func (s *Server) access(c echo.Context, route string, status int, took time.Duration) {
+// access logs a request. What went well and is in the audit log already need not
+// be told twice.
+func (s *Server) access(c echo.Context, route string, status int, took time.Duration, audited bool) {
 	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
+	switch {
+	case status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
+	case audited && status < http.StatusBadRequest:
+		level = slog.LevelDebug
+	}
+	if !s.log.Enabled(c.Request().Context(), level) {
+		return
 	}
 	p := principalOf(c)
 	attrs := []slog.Attr{

@@ -23,7 +23,7 @@ func (r *Registry) alter(ctx context.Context, head *Head, next *Section, m moved
 	old := head.read(func(_ Source, fact string) bool { _, differs := m.facts[fact]; return differs || tellsOfMachine[fact] })
 	said := old.Sections[p.source]
 	now := overlaid(said.Facts, m.facts)
-	if _, collides := r.claimed(head, claim{machineOf(said.Facts), p.received}, claim{machineOf(now), next.Received}); collides {
+	if _, collides := r.claimed(head.with(p.touched(next)), claim{machineOf(said.Facts), p.received}, claim{machineOf(now), next.Received}); collides {
 		return false, nil
 	}
 	for _, name := range m.altered {

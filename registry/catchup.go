@@ -188,7 +188,8 @@ func (c *catching) fetch(ctx context.Context, names []string) error {
 		changed, err = inParallel(func(put func(Node) error) error {
 			return b.each(func(n Node) error {
 				c.done.Fetched++
-				return put(c.redact.sections(n))
+				n, _ = c.redact.sections(n)
+				return put(n)
 			}, func(Event) error { return nil })
 		}, func(n Node) (bool, error) { return c.take(ctx, &n) })
 		c.done.Changed += changed

@@ -20,6 +20,7 @@ type Discovery struct {
 	Sort        string       // a path as of [Node.Value] to sort by, -path downwards; empty: as the query says, else by identity
 	Limit       int          // at most so many nodes; 0: as the query says, else all
 	Compiled    bool         // classes are those of the catalogs that Puppet servers compiled, not what nodes say
+	Basis       *Basis       // learns what the answer of Find rests on; nil: nobody asks
 }
 
 // Answer is a discovery list.
@@ -125,6 +126,13 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 		if err != nil {
 			return nil, fmt.Errorf("searching the nodes: %w", err)
 		}
+		if d.Basis != nil && len(some) <= maxBasis {
+			every, err := d.candidates(ctx, r.table, one.filter, now, r.conf.Lifecycle.want([]State{Active, Stale, Expired, Deactivated}, h))
+			if err != nil {
+				return nil, fmt.Errorf("searching the nodes: %w", err)
+			}
+			d.Basis.found(d, every, h) // what changed since the first search is told by the changes
+		}
 		if len(d.Collectives) > 0 {
 			some = slices.DeleteFunc(some, func(n *Head) bool { return !inOneOf(n.Collectives, d.Collectives) })
 		}
@@ -166,6 +174,7 @@ func inOneOf(has, wanted []string) bool {
 // resolve looks up what q asks beyond the node at hand, among the nodes that d
 // reaches.
 func (r *Registry) resolve(ctx context.Context, d Discovery, q *query.Query, now time.Time) (*query.Query, error) {
+	d.Basis = nil // what is looked up is no part of the answer
 	return Resolve(q, Lookup{
 		Rows: func(q *query.Query) ([][]any, error) {
 			_, rows, err := r.rows(ctx, d, q, now)

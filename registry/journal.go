@@ -145,7 +145,10 @@ func (r *Registry) Events(ctx context.Context, want EventRange, add func(Event) 
 	if !ok {
 		return ErrNoHistory
 	}
-	return journal.Events(ctx, want, add)
+	return journal.Events(ctx, want, func(e Event) error {
+		e.Changes = r.redact.changes(e.Changes) // it may be from before they had to be clean
+		return add(e)
+	})
 }
 
 // changed returns the identities of nodes on which what a path leads to

@@ -57,7 +57,10 @@ func (r *Registry) load(ctx context.Context) {
 	}
 	t.fill(nodes)
 	r.table = t
-	if err := r.begin(ctx, t.all()); err != nil {
+	if err = r.begin(ctx, t.all()); err == nil {
+		err = r.redactStored(ctx)
+	}
+	if err != nil {
 		r.loadErr = fmt.Errorf("loading the nodes: %w", err)
 	}
 	r.count(ctx)

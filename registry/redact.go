@@ -60,6 +60,7 @@ const maxKnownNames = 1 << 14
 // redactor applies a [Redaction]. Its zero value leaves everything as it is.
 type redactor struct {
 	names, paths []nameGlob // paths are those with a dot
+	rules        string     // as text
 
 	mu    sync.RWMutex
 	known map[string]bool // whether a name is one of a secret
@@ -77,6 +78,10 @@ func (r *redactor) configure(c Redaction) error {
 		return nil
 	}
 	r.known = map[string]bool{}
+	r.rules = strings.Join(slices.Concat(DefaultRedacted(), c.Names), "\n")
+	for _, s := range secrets {
+		r.rules += "\n" + s.shape.String()
+	}
 	for _, pattern := range slices.Concat(DefaultRedacted(), c.Names) {
 		text, exempt := strings.CutPrefix(pattern, "!")
 		if strings.Trim(text, "*.") == "" {
@@ -128,8 +133,9 @@ func (r *redactor) learn(fresh map[string]bool) {
 	}
 }
 
-// sections cleans what was stored or backed up before it had to be clean.
-func (r *redactor) sections(n Node) Node {
+// sections cleans what was stored or backed up before it had to be clean, and
+// reports whether there was anything to clean.
+func (r *redactor) sections(n Node) (_ Node, changed bool) {
 	for source, s := range n.Sections {
 		facts, warnings := r.facts(s.Facts)
 		if len(warnings) == 0 {
@@ -138,9 +144,9 @@ func (r *redactor) sections(n Node) Node {
 		cleaned := *s
 		cleaned.Facts, cleaned.Hash, cleaned.stable = facts, "", 0
 		cleaned.Warnings = append(slices.Clip(s.Warnings), warnings...)
-		n = n.with(source, &cleaned)
+		n, changed = n.with(source, &cleaned), true
 	}
-	return n
+	return n, changed
 }
 
 // changes cleans what an event tells, of how things were before they had to be
@@ -174,6 +180,9 @@ func (w *redaction) secretChange(path string, value json.RawMessage) bool {
 		if w.secretName(step.Key) {
 			return true
 		}
+	}
+	if nested := value[0] == '{' || value[0] == '['; !nested && len(value) < shortestSecret {
+		return false
 	}
 	var v any
 	if err := json.Unmarshal(value, &v); err != nil {

@@ -39,10 +39,11 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	}
 	m, same := moved{outline: old.outline}, old.digest == digest
 	if !same {
-		if old.outline == nil || len(head.parts) > 1 { // what others say may count more
+		if old.outline == nil {
 			return Receipt{}, false, nil
 		}
-		if m, known = r.movedIn(old.outline, reg.Body); !known {
+		m, known = r.movedIn(old.outline, reg.Body)
+		if !known || !head.alone(reg.Source, m.facts) || len(m.altered) > 0 && len(head.parts) > 1 {
 			return Receipt{}, false, nil
 		}
 	}
@@ -75,6 +76,25 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 		return Receipt{}, false, nil
 	}
 	return receipt, true, err
+}
+
+// alone reports whether a source is the only one that says some facts of a node:
+// what another says may count more. Catalogs and certificates say none, and reports
+// no other than the last run.
+func (h *Head) alone(source Source, facts map[string]any) bool {
+	_, run := facts["last_run"]
+	for i := range h.parts {
+		switch h.parts[i].source {
+		case source, Catalog, Trusted:
+		case Report:
+			if run {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // moves moves the time stamps of a section, and the facts in it that have moved.

@@ -79,7 +79,8 @@ func (r *Registry) restoreAll(ctx context.Context, b *backupReader) (done Restor
 	done.Changed, err = inParallel(func(put func(Node) error) error {
 		err := b.each(func(n Node) error {
 			done.Nodes++
-			return put(r.redact.sections(n))
+			n, _ = r.redact.sections(n)
+			return put(n)
 		}, func(e Event) error {
 			if !remembers || first > 0 && e.ID >= first {
 				return nil

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -27,13 +28,15 @@ type table struct {
 	rows     rows
 	revision uint64
 	lists    map[string][]string // of collectives, since many nodes are in the same
+
+	changes changes
 }
 
 // maxLists is how many lists are shared at most.
 const maxLists = 10_000
 
 func newTable() *table {
-	t := &table{byKey: map[string]*Head{}}
+	t := &table{byKey: map[string]*Head{}, changes: changes{seed: maphash.MakeSeed()}}
 	t.index = index.New(index.Config{Load: t.document})
 	return t
 }
@@ -89,6 +92,7 @@ func (t *table) put(n *Head, says *query.Document) {
 	default:
 		t.index.Touch(string(n.Identity), "", n.LastSeen)
 	}
+	t.changes.add(n.key, nil, says != nil)
 }
 
 // move is put for a node of which some facts have moved.
@@ -97,6 +101,7 @@ func (t *table) move(n *Head, facts map[string]any) {
 	if !t.bare && !t.index.PutFacts(string(n.Identity), facts, n.LastSeen) {
 		t.index.Put(n.node().Document())
 	}
+	t.changes.add(n.key, facts, false)
 }
 
 // settle notes where the index has a node.
@@ -151,6 +156,9 @@ func (t *table) remove(key string) {
 	t.mu.Unlock()
 	if found && !t.bare {
 		t.index.Delete(key)
+	}
+	if found {
+		t.changes.add(key, nil, true)
 	}
 }
 

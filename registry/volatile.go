@@ -102,7 +102,6 @@ func (v volatility) term(name string, value any) []byte {
 	return appendValue(b, value)
 }
 
-
 // appendStable writes an object without its volatile parts.
 func (v volatility) appendStable(b []byte, m map[string]any) []byte {
 	var room [64]string

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 )
 
 // sizes say how much is measured.
@@ -34,6 +35,13 @@ type sizes struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "storm" || len(os.Args) > 3 && os.Args[1] == "peer" {
+		if err := otherwise(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var z sizes
 	flag.IntVar(&z.nodes, "nodes", 100_000, "nodes of the big fleet")
 	flag.IntVar(&z.small, "small", 5_000, "nodes of the server whose memory is measured")
@@ -53,6 +61,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// otherwise is what this program does for itself in another process.
+func otherwise(role []string) error {
+	if role[0] == "storm" {
+		return weather(os.Stdin, os.Stdout)
+	}
+	size, err := strconv.Atoi(role[2])
+	if err != nil {
+		return err
+	}
+	return peer(role[1], size, os.Stdin, os.Stdout)
 }
 
 func run(ctx context.Context, z sizes, out string) (err error) {

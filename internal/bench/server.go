@@ -91,7 +91,9 @@ func serve(ctx context.Context, program, dir string, nodes int, t *table, within
 		})
 	}
 	if requests {
-		err = s.requests(ctx, t)
+		if err = s.requests(ctx, t); err == nil {
+			err = s.storms(ctx, t)
+		}
 	}
 	if err == nil && most > 0 {
 		err = s.memory(ctx, nodes, t, most)
@@ -113,7 +115,7 @@ func start(ctx context.Context, program, dir string, nodes int) (*server, time.D
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := os.WriteFile(settings, fmt.Appendf(nil, "serve:\n  tls: true\n  volatile: %s\n", volatile), 0o600); err != nil {
+	if err := os.WriteFile(settings, fmt.Appendf(nil, "serve:\n  tls: true\n  rate: 5000\n  forwarders: [%s]\n  volatile: %s\n", forwarders(), volatile), 0o600); err != nil {
 		return nil, 0, err
 	}
 	s := &server{dir: dir, url: "https://" + address}

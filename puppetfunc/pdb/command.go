@@ -24,6 +24,9 @@ type Command struct {
 	// Whoever stores them says how the identity was proven. None: the command
 	// says nothing that is held here.
 	Registrations []registry.Registration
+
+	payload []byte
+	body    []byte // what is registered, for those who know it again
 }
 
 // The commands that are held here.
@@ -51,31 +54,54 @@ func (c *Command) Held() bool { return versions[c.Name] != nil }
 // the whole command, as older clients send it. The error is a
 // [*registry.Refusal], not recorded yet, with the certname if that is known.
 func Decode(query url.Values, body []byte) (*Command, error) {
-	c := &Command{Certname: query.Get("certname")}
-	payload, err := c.unwrap(query, body)
+	c, err := Open(query, body)
+	if err == nil {
+		err = c.Read()
+	}
 	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Open is Decode without [Command.Read]: what the command says of the node is not
+// known yet, and its name may not be either. It keeps body, which must not change.
+func Open(query url.Values, body []byte) (*Command, error) {
+	c := &Command{Certname: query.Get("certname")}
+	var err error
+	if c.payload, err = c.unwrap(query, body); err != nil {
 		return nil, err
 	}
 	if err := c.checksum(query.Get("checksum"), body); err != nil {
 		return nil, err
 	}
-	if !c.Held() {
-		return c, nil
-	}
-	if known := versions[c.Name]; !slices.Contains(known, c.Version) {
+	if known := versions[c.Name]; c.Held() && !slices.Contains(known, c.Version) {
 		return nil, c.refuse(registry.ReasonMalformed, "version %d of %q is not understood here, only %s", c.Version, c.Name, listed(known))
 	}
-	if err := c.read(payload); err != nil {
-		return nil, err
+	return c, nil
+}
+
+// Read finds out what a command says. The error is as that of [Decode].
+func (c *Command) Read() error {
+	if !c.Held() {
+		return nil
+	}
+	c.Registrations = nil
+	if err := c.read(c.payload); err != nil {
+		return err
 	}
 	for i := range c.Registrations {
-		reg := &c.Registrations[i]
-		reg.Identity, reg.Sent = c.Certname, c.Produced
-		if !c.Produced.IsZero() {
-			reg.Sequence = uint64(max(1, c.Produced.UnixNano()))
-		}
+		c.date(&c.Registrations[i])
 	}
-	return c, nil
+	return nil
+}
+
+// date says in a registration of whom it is, and of when.
+func (c *Command) date(reg *registry.Registration) {
+	reg.Identity, reg.Sent = c.Certname, c.Produced
+	if !c.Produced.IsZero() {
+		reg.Sequence = uint64(max(1, c.Produced.UnixNano()))
+	}
 }
 
 // unwrap finds out which command it is, and returns its payload.

@@ -93,7 +93,7 @@ func (c *Command) factsField(s registry.Strict, key string) error {
 		trusted, _ := values[string(registry.Trusted)].(map[string]any)
 		delete(values, string(registry.Trusted))
 		facts.Facts = with(values, facts.Facts)
-		facts.Trusted = trusted
+		facts.Trusted, facts.Body = trusted, c.body
 		return nil
 	case "environment":
 		environment, err := s.Text(key)

@@ -41,7 +41,9 @@ func (ix *Index) Fill(doc *query.Document, facts func(*Filler) error) (Place, er
 	return Place{uint32(i), slot, s.born[slot]}, err
 }
 
-func (f *Filler) open(b *branch) { f.maps = append(f.maps, filled{branch: b, first: len(f.forest.ids)}) }
+func (f *Filler) open(b *branch) {
+	f.maps = append(f.maps, filled{branch: b, first: len(f.forest.ids)})
+}
 
 // Enter begins a map: what follows is in it until Leave.
 func (f *Filler) Enter(key string) { f.open(f.child(key)) }
