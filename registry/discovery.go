@@ -131,7 +131,7 @@ func (r *Registry) nodes(ctx context.Context, d Discovery, q *query.Query, now t
 			if err != nil {
 				return nil, fmt.Errorf("searching the nodes: %w", err)
 			}
-			d.Basis.found(d, everybody, h)
+			d.Basis.found(d, everybody, h) // what changed since the first search is told by the changes
 		}
 		if len(d.Collectives) > 0 {
 			some = slices.DeleteFunc(some, func(n *Head) bool { return !inOneOf(n.Collectives, d.Collectives) })
