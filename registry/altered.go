@@ -4,27 +4,33 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // maxAltered is of how many facts the values may differ for alter.
 const maxAltered = 64
 
-// alter does what register does, for a node of which one source speaks, and in
-// what that says only the values of some facts differ: the others are not read.
-// It is false, and has done nothing, where more is to be looked at. The node's
-// lock is held.
-func (r *Registry) alter(ctx context.Context, head *Head, next *Section, m moved, h *heard) (known bool, err error) {
-	p := head.parts[0]
+// alter does what register does for a source whose facts no other one says of the
+// node, and in what that says only the values of some facts differ: the others are
+// not read. It is false, and has done nothing, where more is to be looked at. The
+// node's lock is held.
+func (r *Registry) alter(ctx context.Context, head *Head, source Source, next *Section, m moved, h *heard) (known bool, err error) {
+	p := *head.part(source)
 	sum, ok := parseSum(p.hash)
-	key := beatKey{head.Identity.Key(), p.source}
-	if _, packs := r.store.(Packed); !packs || !ok || r.shared != nil || p.source != Daemon || len(m.altered) > maxAltered || r.restless.nearly(key) {
+	if _, packs := r.store.(Packed); !packs || !ok || r.shared != nil || len(m.altered) > maxAltered || r.restless.nearly(beatKey{head.Identity.Key(), source}) {
 		return false, nil
 	}
-	old := head.read(func(_ Source, fact string) bool { _, differs := m.facts[fact]; return differs || tellsOfMachine[fact] })
-	said := old.Sections[p.source]
+	old := head.read(func(of Source, fact string) bool {
+		_, differs := m.facts[fact]
+		return of != source || differs || tellsOfMachine[fact]
+	})
+	said := old.Sections[source]
 	now := overlaid(said.Facts, m.facts)
-	if _, collides := r.claimed(head.with(p.touched(next)), claim{machineOf(said.Facts), p.received}, claim{machineOf(now), next.Received}); collides {
-		return false, nil
+	if source == Daemon {
+		was, is := claim{machineOf(said.Facts), p.received}, claim{machineOf(now), next.Received}
+		if _, collides := r.claimed(head.with(p.touched(next)), was, is); collides {
+			return false, nil
+		}
 	}
 	for _, name := range m.altered {
 		sum.remove(r.volatile.term(name, said.Facts[name]))
@@ -38,10 +44,17 @@ func (r *Registry) alter(ctx context.Context, head *Head, next *Section, m moved
 	}
 	after.Facts, after.verbatim = m.facts, m.all
 	after.Classes, after.Agents, after.Collectives = said.Classes, said.Agents, said.Collectives
-	if err := r.commitAltered(ctx, head, before, after, h); err != nil {
+	old = old.with(source, &before)
+	changed := old.with(source, &after)
+	if !slices.Equal(old.Classes, changed.Classes) {
+		return false, nil // who spoke last of the classes is another one now
+	}
+	if err := r.commitAltered(ctx, head, &old, changed, source, h); err != nil {
 		return true, err
 	}
-	r.machines.knows(head.Identity, now, false)
+	if source == Daemon {
+		r.machines.knows(head.Identity, now, false)
+	}
 	return true, nil
 }
 
@@ -52,20 +65,17 @@ func overlaid(facts, others map[string]any) map[string]any {
 	return all
 }
 
-// commitAltered stores what the one source of a node says now in place of what
-// it said before; both have but the facts that differ.
-func (r *Registry) commitAltered(ctx context.Context, head *Head, before, after Section, h *heard) error {
-	source := head.parts[0].source
-	node := NewNode(head.Identity, head.FirstSeen, map[Source]*Section{source: &before})
-	changed := node.with(source, &after)
+// commitAltered stores what a source says of a node now in place of what it said
+// before; both have but the facts that differ.
+func (r *Registry) commitAltered(ctx context.Context, head *Head, old *Node, changed Node, source Source, h *heard) error {
 	var happened []Event
-	if e, any := r.eventOf(&node, &changed, h); any {
+	if e, any := r.eventOf(old, &changed, h); any {
 		happened = append(happened, e)
 	}
 	next := changed.head(ctx, r.packer)
-	if err := r.record(ctx, happened, func() { r.table.move(next, after.Facts) }, changed); err != nil {
+	if err := r.record(ctx, happened, func() { r.table.move(next, changed.Sections[source].Facts) }, changed); err != nil {
 		r.counts.failed.Add(1)
-		r.doubt(head, head.parts[0])
+		r.doubt(head, *head.part(source))
 		return fmt.Errorf("storing the registration of %s: %w", head.Identity, err)
 	}
 	r.counts.changed.Add(1)

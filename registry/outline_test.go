@@ -44,9 +44,33 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 		}
 		quick, slow := opened("quick"), opened("slow")
 		var last registry.Registration
+		source := rapid.SampledFrom([]registry.Source{registry.Daemon, registry.Daemon, registry.PuppetFacts}).Draw(t, "source")
+		// others has somebody else speak of the node, in both alike.
+		others := func() {
+			what, word := rapid.IntRange(0, 11).Draw(t, "others"), fmt.Sprint("k", rapid.IntRange(0, 1).Draw(t, "word"))
+			for _, r := range []*registry.Registry{quick, slow} {
+				reg := registry.Registration{Identity: "db1", Auth: "forwarder p"}
+				var err error
+				switch what {
+				case 0:
+					reg.Source, reg.Classes = registry.Catalog, []string{word}
+					_, err = r.Register(t.Context(), reg)
+				case 1:
+					reg.Source, reg.Facts = registry.Report, map[string]any{"last_run": map[string]any{"status": word}}
+					_, err = r.Register(t.Context(), reg)
+				case 2:
+					reg.Facts = map[string]any{"pp_role": word}
+					err = r.Trust(t.Context(), reg)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		few := rapid.Int64Range(0, 1)
 		for range rapid.IntRange(2, 8).Draw(t, "registrations") {
 			now = now.Add(time.Minute)
+			others()
 			facts := map[string]any{
 				"uptime": few.Draw(t, "uptime"), "os": fmt.Sprint("v", few.Draw(t, "os")/1*few.Draw(t, "os again")),
 				"memory":        map[string]any{"system": map[string]any{"used": few.Draw(t, "used"), "total": few.Draw(t, "total") * few.Draw(t, "total again")}},
@@ -65,7 +89,7 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "twice") == 0 {
 				body = append([]byte(`{"facts":{"uptime":1,"uptime":2},`), body[1:]...)
 			}
-			reg := registry.Registration{Identity: "db1", Auth: "cert", Body: body}
+			reg := registry.Registration{Identity: "db1", Source: source, Auth: "cert", Body: body}
 			all, failed := registry.DecodeRegistration(body)
 			quickly, taken, err := quick.Repeated(t.Context(), reg)
 			switch {
@@ -93,7 +117,7 @@ func TestWhatRepeatedKnowsIsWhatRegisterWouldDo(t *testing.T) {
 			if last = reg; taken && receipt.Changed != quickly.Changed {
 				t.Fatalf("%s changes something: %t when it is repeated, %t when it is registered", body, quickly.Changed, receipt.Changed)
 			}
-			for _, path := range []string{"uptime", "memory.system.used", "memory.system.total", "load_averages.1m", "os"} {
+			for _, path := range []string{"uptime", "memory.system.used", "memory.system.total", "load_averages.1m", "os", "last_run.status", "classes", "trusted.pp_role"} {
 				a, err := quick.Histogram(t.Context(), registry.Discovery{}, path)
 				if err != nil {
 					t.Fatal(err)

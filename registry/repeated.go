@@ -43,7 +43,7 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 			return Receipt{}, false, nil
 		}
 		m, known = r.movedIn(old.outline, reg.Body)
-		if !known || !head.alone(reg.Source, m.facts) || len(m.altered) > 0 && len(head.parts) > 1 {
+		if !known || !head.alone(reg.Source, m.facts) {
 			return Receipt{}, false, nil
 		}
 	}
@@ -63,7 +63,7 @@ func (r *Registry) repeated(ctx context.Context, reg Registration) (receipt Rece
 	case same:
 		err = r.again(ctx, head, reg.Source, next, h)
 	case len(m.altered) > 0:
-		if known, err = r.alter(ctx, head, next, m, h); !known {
+		if known, err = r.alter(ctx, head, reg.Source, next, m, h); !known {
 			return Receipt{}, false, nil
 		}
 		receipt.Changed = true
