@@ -181,7 +181,9 @@ func (r *Registry) eventOf(old, next *Node, h *heard) (Event, bool) {
 		return e, true
 	}
 	e.Changes, e.More = r.volatile.changesOf(old, next)
-	e.Changes = r.redact.changes(e.Changes)
+	if r.shared != nil {
+		e.Changes = r.redact.changes(e.Changes) // another registry may have other rules
+	}
 	if was, is := r.conf.Lifecycle.state(old.Head(), h), r.conf.Lifecycle.state(next.Head(), h); was != is {
 		e.Changes = append(e.Changes, stateChange(was, is))
 	}

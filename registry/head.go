@@ -197,7 +197,7 @@ func (h *Head) read(w wanted) Node {
 		if s := sections[p.source]; s != nil {
 			s.Hash, s.Sequence, s.Sent, s.Received, s.Learnt = p.hash, p.sequence, p.sent, p.received, p.learnt
 			s.outline = p.outline
-			if err := h.move(s, p); err != nil {
+			if err := h.move(s, p, w); err != nil {
 				panic(fmt.Sprintf("registry: unpacking %s: %v", h.Identity, err))
 			}
 			s.stable, s.moving, s.digest, s.guess, s.gaps = p.stable, p.moving, p.digest, p.guess, p.gaps
@@ -207,7 +207,7 @@ func (h *Head) read(w wanted) Node {
 }
 
 // move puts into a section the facts that have moved since.
-func (h *Head) move(s *Section, p *part) error {
+func (h *Head) move(s *Section, p *part, w wanted) error {
 	if p.moved == nil {
 		return nil
 	}
@@ -215,7 +215,7 @@ func (h *Head) move(s *Section, p *part) error {
 	if err != nil {
 		return err
 	}
-	facts, err := newReader(text).facts()
+	facts, _, err := newReader(text).factsOf(func(fact string) bool { return w(p.source, fact) })
 	if s.Facts == nil {
 		s.Facts = map[string]any{}
 	}

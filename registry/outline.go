@@ -175,7 +175,7 @@ func (r *Registry) movedIn(old *outline, body []byte) (m moved, ok bool) {
 	if names != old.names {
 		return m, false
 	}
-	m = moved{outline: &outline{p.rest, names, slices.Clone(old.marks)}, facts: map[string]any{}, text: []byte{'{'}, all: p.text}
+	m = moved{outline: &outline{p.rest, names, slices.Clone(old.marks)}, facts: make(map[string]any, 8), text: append(make([]byte, 0, 2<<10), '{'), all: p.text}
 	stables := m.outline.marks[len(p.facts):]
 	for i, f := range p.facts {
 		below, whole := r.volatile.under(f.name)
