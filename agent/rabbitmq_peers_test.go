@@ -3,6 +3,7 @@
 package agent_test
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -24,14 +25,15 @@ func rabbit(t *testing.T, s *rabbittest.Server) *bus.Client {
 // The whole way through a real RabbitMQ: registration and receipt, request and
 // reply; and again after the broker was away.
 func TestThroughRabbitMQ(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // is seen if it fails
 	server := rabbittest.Start(t, "mcollective")
 	s := newSite(t)
 	reg := memory(t)
 	receiving := rabbit(t, server)
-	receiver := agent.Receiver{Bus: receiving, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: reg, Log: quiet()}
+	receiver := agent.Receiver{Bus: receiving, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: reg, Log: log}
 	running(t, receiver.Run)
 	twin, alike := rabbit(t, server), memory(t) // another registry, which hears the same
-	running(t, agent.Receiver{Bus: twin, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: alike, Log: quiet()}.Run)
+	running(t, agent.Receiver{Bus: twin, Sealer: s.sealer("registry.acme.net", pki.RoleRegistry), Opener: s.opener(), Registry: alike, Log: log}.Run)
 	for _, c := range []*bus.Client{receiving, twin} {
 		if err := c.Ready(s.soon()); err != nil {
 			t.Fatal(err)
@@ -41,7 +43,7 @@ func TestThroughRabbitMQ(t *testing.T) {
 	node := rabbit(t, server)
 	d := agent.Daemon{
 		Bus: node, Sealer: s.sealer("db1.acme.net", pki.RoleNode), Opener: s.opener(), Counter: counter(t),
-		Collect: collected, Agents: []agent.Agent{agent.NRPE{}.Agent()}, Log: quiet(), Interval: time.Second,
+		Collect: collected, Agents: []agent.Agent{agent.NRPE{}.Agent()}, Log: log, Interval: time.Second,
 	}
 	receipt, err := d.Once(s.soon())
 	if err != nil || !receipt.Accepted || receipt.Registry != "registry.acme.net" {

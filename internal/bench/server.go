@@ -46,6 +46,9 @@ func servers(ctx context.Context, dir string, z sizes, t *table) error {
 		within time.Duration
 		most   int64
 	}{{z.small, 0, 120 * mb}, {z.restart, time.Second, 0}} {
+		if small.nodes == 0 {
+			continue
+		}
 		data := filepath.Join(dir, fmt.Sprint("data", small.nodes))
 		if err := fill(ctx, data, small.nodes); err != nil {
 			return err
