@@ -14,10 +14,13 @@ import (
 	"muster/registry"
 )
 
+// telling is a log that is seen where the test fails.
+func telling(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
 // rabbit returns a running client of a real RabbitMQ.
 func rabbit(t *testing.T, s *rabbittest.Server) *bus.Client {
 	t.Helper()
-	c := bus.NewClient(bus.Config{Brokers: []string{s.URI}, Login: s.Login, Passcode: s.Passcode, Vhost: s.Vhost, Log: quiet(), MaxBackOff: time.Second})
+	c := bus.NewClient(bus.Config{Brokers: []string{s.URI}, Login: s.Login, Passcode: s.Passcode, Vhost: s.Vhost, Log: telling(t), MaxBackOff: time.Second})
 	running(t, c.Run)
 	return c
 }
@@ -25,7 +28,7 @@ func rabbit(t *testing.T, s *rabbittest.Server) *bus.Client {
 // The whole way through a real RabbitMQ: registration and receipt, request and
 // reply; and again after the broker was away.
 func TestThroughRabbitMQ(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(t.Output(), nil)) // is seen if it fails
+	log := telling(t)
 	server := rabbittest.Start(t, "mcollective")
 	s := newSite(t)
 	reg := memory(t)

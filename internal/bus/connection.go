@@ -55,7 +55,7 @@ func (c *Client) attend(ctx context.Context, s *session) error {
 
 // stay waits for the end of the session, and of ctx.
 func (c *Client) stay(ctx context.Context, s *session) {
-	retry := time.NewTicker(c.retry)
+	retry := time.NewTicker(min(c.retry, time.Second))
 	defer retry.Stop()
 	for {
 		select {
@@ -115,6 +115,10 @@ func (c *Client) forgiven() (all []*subscriber) {
 	return all
 }
 
-func (c *Client) mayRetry(refused *subscriber) bool {
-	return c.config.Now().Sub(refused.refused) >= c.retry
+// mayRetry reports whether a subscription that was refused may be tried again:
+// soon at first, since a broker that has just started may not have all that it
+// will have, and ever more seldom.
+func (c *Client) mayRetry(s *subscriber) bool {
+	const first, doublings = time.Second, 6
+	return c.config.Now().Sub(s.refused) >= min(c.retry, first<<min(s.refusals-1, doublings))
 }

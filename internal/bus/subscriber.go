@@ -29,11 +29,12 @@ type subscriber struct {
 	ahead  atomic.Int64 // with AckEach, what a broker may send before an acknowledgement; halved on overflow
 
 	// These belong to the client's lock.
-	stop    func()     // ends the handler; nil before Run
-	verdict chan error // the broker's first answer, if Subscribe waits for it
-	refused time.Time  // when a broker last refused it; zero: none has
-	on      *session   // the session it is on
-	id      string     // and its name there
+	stop     func()     // ends the handler; nil before Run
+	verdict  chan error // the broker's first answer, if Subscribe waits for it
+	refused  time.Time  // when a broker last refused it; zero: none has
+	refusals int        // in a row
+	on       *session   // the session it is on
+	id       string     // and its name there
 }
 
 // work handles deliveries, one after the other.
@@ -66,8 +67,9 @@ func (d Delivery) size() int { return overhead + len(d.Body) }
 // at once: in either case nothing that is published after it is published
 // before the subscription is in place. ctx bounds that wait and nothing else.
 //
-// A subscription that is refused on a later connection is tried again every
-// minute; until then the client works without it, and its status says so.
+// A subscription that is refused on a later connection is tried again after a
+// second, and ever more seldom, at last every minute; until then the client works
+// without it, and its status says so.
 //
 // Deliveries that wait for handle when a connection is lost are still handled;
 // with AckEach the broker delivers them again.
@@ -141,9 +143,10 @@ func (c *Client) reattach(ctx context.Context, s *session, sub *subscriber) erro
 	if isLost(err) && !isRefused(err) {
 		return err
 	}
-	sub.refused = time.Time{}
-	if err != nil {
-		sub.refused = c.config.Now()
+	if err == nil {
+		sub.refused, sub.refusals = time.Time{}, 0
+	} else {
+		sub.refused, sub.refusals = c.config.Now(), sub.refusals+1
 	}
 	if sub.verdict != nil {
 		select {
