@@ -313,7 +313,7 @@ func (s *site) serve(ctx context.Context) error {
 // before it is collected. Nodes lie in memory for as long as they live, mostly in
 // pieces without pointers that cost the collector nothing: with Go's usual 100 a
 // large fleet would take twice the memory for little time.
-const garbage = 25
+const garbage = 40
 
 // keepTidy holds little garbage once the nodes are loaded, until ctx is done.
 // While they are, nearly all is garbage, and to collect it more often costs time.

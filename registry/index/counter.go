@@ -1,5 +1,7 @@
 package index
 
+import "math/bits"
+
 // counter is a hash table that counts. Its zero value is empty.
 type counter struct {
 	cells []counted
@@ -47,11 +49,11 @@ func (t *counter) reset() {
 	t.used = 0
 }
 
-// codeCounter counts codes. It has a place for each of the usual number of
-// values, and gives up a place to another value rather than search for one: what
-// was counted there goes into rest.
+// codeCounter counts codes. It has places for the usual number of values, two
+// for each hash, and gives up one to another value rather than search for it:
+// what was counted there goes into rest.
 type codeCounter struct {
-	places [2048]codePlace
+	places [1024][2]codePlace
 	rest   counter
 	found  []counted
 }
@@ -61,26 +63,61 @@ type codePlace struct {
 	nodes uint32
 }
 
-// place is where a code is counted, unless another is at the moment: see take.
-func (t *codeCounter) place(c code) *codePlace { return &t.places[uint32(c)*2654435769>>21] }
-
-// take makes a place one that counts c, of which there is one.
-func (t *codeCounter) take(p *codePlace, c code) {
-	if p.nodes > 0 {
-		t.rest.add(uint64(p.code), int(p.nodes))
+// count counts a code.
+func (t *codeCounter) count(c code) {
+	pair := &t.places[uint32(c)*2654435769>>22]
+	switch c {
+	case pair[0].code:
+		pair[0].nodes++
+	case pair[1].code:
+		pair[1].nodes++
+	default:
+		t.take(pair, c)
 	}
-	*p = codePlace{c, 1}
+}
+
+// countIn counts those of up to 64 codes whose bits are in m.
+func (t *codeCounter) countIn(some []code, m uint64) {
+	if m == 1<<64-1 {
+		for _, c := range some {
+			t.count(c)
+		}
+		return
+	}
+	for ; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		if i >= len(some) {
+			return
+		}
+		t.count(some[i])
+	}
+}
+
+// take lets the first of two places count c, of which there is one, and what it
+// counted go on at the second.
+func (t *codeCounter) take(pair *[2]codePlace, c code) {
+	if old := pair[1]; old.nodes > 0 {
+		t.rest.add(uint64(old.code), int(old.nodes))
+	}
+	pair[1], pair[0] = pair[0], codePlace{c, 1}
 }
 
 // counts returns what was counted, until counting begins anew.
 func (t *codeCounter) counts() []counted {
+	t.found = t.found[:0]
 	for i := range t.places {
-		if p := &t.places[i]; p.nodes > 0 {
-			t.take(p, 0)
-			p.nodes = 0
+		for j := range t.places[i] {
+			p := &t.places[i][j]
+			switch {
+			case p.nodes == 0:
+			case t.rest.used == 0: // no value was counted at two places
+				t.found = append(t.found, counted{uint64(p.code), int(p.nodes)})
+			default:
+				t.rest.add(uint64(p.code), int(p.nodes))
+			}
 		}
 	}
-	t.found = t.found[:0]
+	clear(t.places[:])
 	for _, c := range t.rest.cells {
 		if c.nodes > 0 {
 			t.found = append(t.found, c)

@@ -46,9 +46,17 @@ func (s *Set) tally(p query.Path, plain bool) (_ []Count, nodes int, ok bool) {
 
 // Tally counts values. Its zero value has counted none.
 type Tally struct {
-	texts  map[string]*Count
-	others map[string]*Count // by keyText
-	codes  *codeCounter      // to be used again and again
+	texts  map[string]int // where each is in all
+	others map[string]int // by keyText
+	all    []tallied
+	codes  *codeCounter // to be used again and again
+}
+
+// tallied is a value that was counted.
+type tallied struct {
+	Count
+
+	key string // of a text the text itself, else its keyText
 }
 
 // Add counts a value on so many nodes; it keeps a copy. Null does not count.
@@ -61,39 +69,54 @@ func (t *Tally) Add(v any, nodes int) {
 		return
 	}
 	key := keyText(v)
-	if c := t.others[key]; c != nil {
-		c.Nodes += nodes
+	if at, ok := t.others[key]; ok {
+		t.all[at].Nodes += nodes
 		return
 	}
 	if t.others == nil {
-		t.others = map[string]*Count{}
+		t.others = map[string]int{}
 	}
-	t.others[key] = &Count{detached(v), nodes}
+	t.others[key] = len(t.all)
+	t.all = append(t.all, tallied{Count{detached(v), nodes}, key})
 }
 
 // addText spares making a value of a text that was counted before.
 func (t *Tally) addText(text string, nodes int) {
-	if c := t.texts[text]; c != nil {
-		c.Nodes += nodes
+	if at, ok := t.texts[text]; ok {
+		t.all[at].Nodes += nodes
 		return
 	}
 	if t.texts == nil {
-		t.texts = map[string]*Count{}
+		t.texts, t.all = make(map[string]int, 256), slices.Grow(t.all, 256)
 	}
 	text = strings.Clone(text)
-	t.texts[text] = &Count{text, nodes}
+	t.texts[text] = len(t.all)
+	t.all = append(t.all, tallied{Count{text, nodes}, text})
 }
 
 // Counts returns the values, those most frequent first, equally frequent ones in
 // order: texts first.
 func (t *Tally) Counts() []Count {
-	out := make([]Count, 0, len(t.texts)+len(t.others))
-	for _, counts := range []map[string]*Count{t.texts, t.others} {
-		for _, key := range sortedKeys(counts) {
-			out = append(out, *counts[key])
+	isText := func(c *tallied) int {
+		if _, ok := c.Value.(string); ok {
+			return 0
 		}
+		return 1
 	}
-	slices.SortStableFunc(out, func(a, b Count) int { return cmp.Compare(b.Nodes, a.Nodes) })
+	order := make([]*tallied, len(t.all))
+	for i := range t.all {
+		order[i] = &t.all[i]
+	}
+	slices.SortFunc(order, func(a, b *tallied) int {
+		if a.Nodes != b.Nodes {
+			return b.Nodes - a.Nodes
+		}
+		return cmp.Or(cmp.Compare(isText(a), isText(b)), strings.Compare(a.key, b.key))
+	})
+	out := make([]Count, len(order))
+	for i, c := range order {
+		out[i] = c.Count
+	}
 	return out
 }
 
@@ -155,26 +178,14 @@ func (c *column) tally(p *pool, members slots, counter *codeCounter, add func(at
 		c.tallySmall(members, add)
 		return
 	}
-	count := func(some []code, m uint64) {
-		for i, code := range some {
-			if m>>i&1 == 0 {
-				continue
-			}
-			if at := counter.place(code); at.code == code {
-				at.nodes++
-			} else {
-				counter.take(at, code)
-			}
-		}
-	}
 	for i, slot := range c.fewAt {
 		if members.has(slot) {
-			count(c.few[i:i+1], 1)
+			counter.count(c.few[i])
 		}
 	}
 	for w, m := range members {
 		if m != 0 && w*64 < len(c.wide) {
-			count(c.wide[w*64:min(w*64+64, len(c.wide))], m)
+			counter.countIn(c.wide[w*64:min(w*64+64, len(c.wide))], m)
 		}
 	}
 	for some := range slices.Chunk(counter.counts(), 64) {
