@@ -52,8 +52,8 @@ func slim(ctx context.Context, nodes int, t *table) error {
 		docs[i] = f.Node(i)
 	}
 	for _, a := range []question{
-		{"equality", "os.family=Debian", time.Millisecond}, {"equality", "rack=ams1-r07", time.Millisecond}, {"not", "not os.family=RedHat", 0},
-		{"two facts and a class", "os.family=Debian and environment=production and class=role::web_nginx", 0}, {"regex, identities", `identity=/^web_nginx.*\.fra1\./`, 0},
+		{"equality", "os.family=Debian", time.Millisecond, false}, {"equality", "rack=ams1-r07", time.Millisecond, false}, {"not", "not os.family=RedHat", 0, false},
+		{"two facts and a class", "os.family=Debian and environment=production and class=role::web_nginx", 0, false}, {"regex, identities", `identity=/^web_nginx.*\.fra1\./`, 0, true},
 	} {
 		d := anyState(parse(a.text))
 		var found int
