@@ -31,9 +31,11 @@ type figure struct {
 }
 
 // measured runs op in batches of at least ten milliseconds, and takes the median
-// batch.
+// batch. The garbage of before is collected first: with a large heap that takes
+// longer than all batches.
 func measured(op func()) figure {
 	const batches = 9
+	runtime.GC()
 	n := 1
 	for {
 		start := cpu()
