@@ -60,7 +60,7 @@ func (l *lowerer) typed(text string, start, length int, c *Compare, op string, l
 		return l.regex(text, "", start+(length-len(text))/2)
 	case c.Path.Field == "seen" || op == "before":
 		return l.moment(text, start, length)
-	case op == "in" && !literal:
+	case op == "in":
 		net, ok := network(text)
 		if !ok {
 			want := "a list such as (a, b), a network such as 10.0.0.0/8, or a query in braces"
