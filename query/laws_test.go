@@ -46,6 +46,9 @@ func checkText(t *testing.T, text string, d Dialect) {
 	if err != nil {
 		t.Fatalf("Parse(%q) is %s, which can not be printed: %v", text, queryTree(q), err)
 	}
+	if len(printed) > maxBytes {
+		return // control characters take more room as they are printed
+	}
 	again, err := Parse(printed, options(d))
 	if err != nil {
 		t.Fatalf("Parse(%q) printed as %q, which does not parse: %v", text, printed, err)
