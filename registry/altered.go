@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 )
@@ -49,9 +48,10 @@ func (r *Registry) alter(ctx context.Context, head *Head, source Source, next *S
 	if !slices.Equal(old.Classes, changed.Classes) {
 		return false, nil // who spoke last of the classes is another one now
 	}
-	if err := r.commitAltered(ctx, head, &old, changed, source, h); err != nil {
+	if err := r.change(ctx, head, &p, &old, changed, slices.Collect(maps.Keys(m.facts)), h); err != nil {
 		return true, err
 	}
+	r.restless.changed(beatKey{head.Identity.Key(), source})
 	if source == Daemon {
 		r.machines.knows(head.Identity, now, false)
 	}
@@ -63,22 +63,4 @@ func overlaid(facts, others map[string]any) map[string]any {
 	all := maps.Clone(facts)
 	maps.Copy(all, others)
 	return all
-}
-
-// commitAltered stores what a source says of a node now in place of what it said
-// before; both have but the facts that differ.
-func (r *Registry) commitAltered(ctx context.Context, head *Head, old *Node, changed Node, source Source, h *heard) error {
-	var happened []Event
-	if e, any := r.eventOf(old, &changed, h); any {
-		happened = append(happened, e)
-	}
-	next := changed.head(ctx, r.packer)
-	if err := r.record(ctx, happened, func() { r.table.move(next, changed.Sections[source].Facts) }, changed); err != nil {
-		r.counts.failed.Add(1)
-		r.doubt(head, *head.part(source))
-		return fmt.Errorf("storing the registration of %s: %w", head.Identity, err)
-	}
-	r.counts.changed.Add(1)
-	r.restless.changed(beatKey{head.Identity.Key(), source})
-	return nil
 }

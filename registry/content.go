@@ -17,30 +17,19 @@ import (
 type contentSum [2]uint64
 
 // add takes a term into the set; nil is none.
-func (s *contentSum) add(term []byte) {
-	if term == nil {
-		return
-	}
-	low, high := printed(term)
-	var carry uint64
-	s[0], carry = bits.Add64(s[0], low, 0)
-	s[1], _ = bits.Add64(s[1], high, carry)
-}
+func (s *contentSum) add(term []byte) { s.move(term, bits.Add64) }
 
 // remove takes a term out that is in the set; nil is none.
-func (s *contentSum) remove(term []byte) {
+func (s *contentSum) remove(term []byte) { s.move(term, bits.Sub64) }
+
+func (s *contentSum) move(term []byte, by func(x, y, carry uint64) (sum, over uint64)) {
 	if term == nil {
 		return
 	}
-	low, high := printed(term)
-	var borrow uint64
-	s[0], borrow = bits.Sub64(s[0], low, 0)
-	s[1], _ = bits.Sub64(s[1], high, borrow)
-}
-
-func printed(term []byte) (low, high uint64) {
-	sum := sha256.Sum256(term)
-	return binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])
+	printed := sha256.Sum256(term)
+	var over uint64
+	s[0], over = by(s[0], binary.LittleEndian.Uint64(printed[:]), 0)
+	s[1], _ = by(s[1], binary.LittleEndian.Uint64(printed[8:]), over)
 }
 
 // String is how sections keep it. Fingerprints of another kind, which stores may

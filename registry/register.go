@@ -99,16 +99,9 @@ func (r *Registry) registerOnce(ctx context.Context, reg Registration) (Receipt,
 	if source == Daemon {
 		changed = r.collided(changed, node.Sections[source], next, h)
 	}
-	if err := r.commitFacts(ctx, node, changed, differ, h); err != nil {
-		if !errors.Is(err, ErrOvertaken) {
-			r.counts.failed.Add(1)
-			if old != nil {
-				r.doubt(head, *old)
-			}
-		}
-		return Receipt{}, fmt.Errorf("storing the registration of %s: %w", node.Identity, err)
+	if err := r.change(ctx, head, old, node, changed, differ, h); err != nil {
+		return Receipt{}, err
 	}
-	r.counts.changed.Add(1)
 	receipt.Changed = true
 	if source == Daemon {
 		if before, had := r.machines.knows(node.Identity, next.Facts, len(node.Sections) == 0); had {
@@ -177,6 +170,23 @@ func (r *Registry) commitFacts(ctx context.Context, old *Node, changed Node, dif
 		show = func() { r.table.move(head, facts) }
 	}
 	return r.record(ctx, happened, show, changed)
+}
+
+// change is commitFacts for what a registration changes; old is what its source
+// said before, nil if nothing.
+func (r *Registry) change(ctx context.Context, head *Head, old *part, node *Node, changed Node, differ []string, h *heard) error {
+	err := r.commitFacts(ctx, node, changed, differ, h)
+	if err == nil {
+		r.counts.changed.Add(1)
+		return nil
+	}
+	if !errors.Is(err, ErrOvertaken) {
+		r.counts.failed.Add(1)
+		if old != nil {
+			r.doubt(head, *old)
+		}
+	}
+	return fmt.Errorf("storing the registration of %s: %w", changed.Identity, err)
 }
 
 // doubt deals with a write that failed: the store may hold either version now.
